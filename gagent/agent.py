@@ -1,0 +1,488 @@
+"""The agent: what a module does between the MCU's serial line and the cloud.
+
+          start              valid device info                    heartbeats fail, line lost
+    IDLE ───────▶ HANDSHAKE ───────────────────▶ RUN ─────────────────────────▶ HANDSHAKE
+                    │ ▲ asked again for ever      │ 0b, 29
+                    └─┘                           └─▶ Restart, then `start` again
+
+Two conversations meet here: `McuLink` with the MCU, `CloudSession` with the cloud. This file routes between them and
+keeps the module's own duties: handshake, heartbeat, status word, time, reset. P0 crosses it undecoded.
+
+Laws of the boundary: an input never raises on what a peer sent; effects are performed in list order; `next_timeout` is
+valid after every call and `handle_timeout` harmless when early; `now` is milliseconds that never go back; `data` is not
+kept. `urandom(n)` gives n random bytes.
+"""
+
+from mcu_proto import message
+from mcu_proto.const import (
+    ACK_TIMEOUT,
+    CMD_BINDABLE,
+    CMD_CONFIG_MODE,
+    CMD_GET_INFO,
+    CMD_GET_MODULE_INFO,
+    CMD_GET_TIME,
+    CMD_HEARTBEAT,
+    CMD_MODULE_STATUS,
+    CMD_P0_DOWN,
+    CMD_P0_UP,
+    CMD_PRODUCTION_TEST,
+    CMD_RESET_MODULE,
+    CMD_RESTART_MODULE,
+    MAX_PAYLOAD,
+    STATUS_APP,
+    STATUS_BINDABLE,
+    STATUS_CLOUD,
+    STATUS_CONFIG,
+    STATUS_ROUTER,
+    STATUS_STATION,
+    STATUS_TEST,
+    const,
+)
+from mcu_proto.errors import RemoteError
+from mcu_proto.link import Acked, Failed, Illegal, McuLink, Received, SendSerial
+
+from . import topics, wire
+from .cloud import CloudSession
+from .effects import (
+    NOTICE_BAD_FRAME,
+    NOTICE_CONTROL_FAILED,
+    NOTICE_IGNORED,
+    NOTICE_MCU_LOST,
+    NOTICE_MCU_READY,
+    NOTICE_MCU_SILENT,
+    NOTICE_NEW_IDENTITY,
+    NOTICE_RESET,
+    NOTICE_RESTART,
+    ConfigureNetwork,
+    MqttPublish,
+    Notice,
+    Restart,
+    SaveConfig,
+)
+from .status import signal_bits
+
+IDLE = const(0)
+HANDSHAKE = const(1)
+RUN = const(2)
+
+# Tokens of our own requests; a control's token is (cloud command, client, sn).
+_ASKED_INFO = const(1)
+_ASKED_LIFE = const(2)
+_TOLD_STATUS = const(3)
+
+# The reference agent asks ten rounds and gives up; we pause and go on.
+_ROUNDS = const(10)
+_PAUSE = const(1000)
+_SILENT_NOTICE_EVERY = const(60000)
+_HEARTBEAT = const(55000)
+# Heartbeats without an answer until the MCU counts as lost, as the manual has it.
+_MISSES = const(3)
+_STATUS_EVERY = const(600000)
+_STATUS_RETRY = const(1000)
+_TEST_MODE = const(180000)
+# The MCU expects its ack to have left the line before the module restarts.
+_RESTART_AFTER = const(100)
+_RESET_AFTER = const(2000)
+
+
+class Agent:
+    """`config` is an AgentConfig, written here when the identity changes; `baud` the speed of the serial line."""
+
+    def __init__(self, config, urandom, baud=9600):
+        self._config = config
+        self._urandom = urandom
+        self._link = McuLink(hold=(CMD_GET_TIME, CMD_GET_MODULE_INFO), baud=baud)
+        self._cloud = CloudSession(config, urandom)
+        self._state = IDLE
+        self._network = False
+        self._signal = 0
+        self._utc = None
+        self._info = None
+        self._rounds = 0
+        self._ask_at = None
+        self._silent_at = None
+        self._forget_mcu()
+        self._restart = None
+        self._restart_at = None
+
+    def start(self, now) -> list:
+        """Begin, or begin anew after a Restart."""
+        out = []
+        self._leave_cloud(out)
+        self._restart = self._restart_at = None
+        self._begin_handshake(now, out)
+        return out
+
+    def handle_timeout(self, now) -> list:
+        """Do what is due."""
+        out = []
+        if self._state == IDLE:
+            return out
+        self._from_link(self._link.handle_timeout(now), now, out)
+        if self._restart_at is not None and now >= self._restart_at:
+            self._leave_cloud(out)
+            out.append(Restart(self._restart))
+            self._restart_at = None
+            return out
+        if self._ask_at is not None and now >= self._ask_at:
+            self._ask_info(now, out)
+        if self._state == RUN:
+            self._run_duties(now, out)
+        out.extend(self._cloud.handle_timeout(now))
+        self._tell_status(now, out)
+        return out
+
+    def next_timeout(self) -> "int | None":
+        """When handle_timeout has something to do; None: not before the next input."""
+        first = None
+        for at in (
+            self._link.next_timeout(),
+            self._cloud.next_timeout(),
+            self._ask_at,
+            self._heartbeat_at,
+            None if self._status_busy else self._status_at,
+            self._bindable_until,
+            self._test_until,
+            self._restart_at,
+        ):
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
+
+    def set_utc(self, utc, now) -> list:
+        """The port knows the time (seconds since 1970): it is preferred to what the cloud tells."""
+        self._utc = (utc, now)
+        return []
+
+    def receive_serial(self, data, now) -> list:
+        """Bytes from the MCU."""
+        out = []
+        if self._state != IDLE:
+            self._from_link(self._link.receive_bytes(data, now), now, out)
+            self._tell_status(now, out)
+        return out
+
+    def serial_lost(self, now) -> list:
+        """The serial port is gone; the handshake goes on until an MCU answers again."""
+        out = []
+        if self._state != IDLE:
+            self._lose_mcu("the serial port is gone", now, out)
+        return out
+
+    def network_changed(self, up, rssi, now) -> list:
+        """`up`: there is a network to reach the cloud by; `rssi` its signal strength in percent."""
+        out = []
+        self._network = up
+        self._signal = signal_bits(rssi) if up else 0
+        self._configuring = False
+        if not up:
+            self._leave_cloud(out)
+        else:
+            self._join_cloud(now, out)
+        self._tell_status(now, out)
+        return out
+
+    def mqtt_connected(self, now) -> list:
+        """MqttConnect was carried out: logged in and subscribed."""
+        out = self._cloud.mqtt_connected(now)
+        self._tell_status(now, out)
+        return out
+
+    def mqtt_lost(self, reason, now) -> list:
+        """The session ended or did not come about; `reason` is the CONNACK code of a refusal, else 0."""
+        out = self._cloud.mqtt_lost(reason, now)
+        self._app_count = 0
+        self._tell_status(now, out)
+        return out
+
+    def receive_publish(self, topic, payload, now) -> list:
+        """A message on one of the topics of MqttConnect."""
+        out = []
+        kind, subject, client = topics.parse(topic)
+        try:
+            if kind == "app2dev" and subject == self._config.did:
+                self._on_app(client, wire.decode(payload), now, out)
+            elif kind == "ser2cli_res" and subject == self._config.did:
+                self._on_service(wire.decode_service(payload), now, out)
+            else:
+                out.append(Notice(NOTICE_IGNORED, "message on %s" % topic[:80]))
+        except RemoteError as error:
+            out.append(Notice(NOTICE_IGNORED, str(error)))
+        return out
+
+    def http_response(self, ref, status, body, now) -> list:
+        """The answer to HttpRequest `ref`."""
+        out = self._cloud.http_response(ref, status, body, now)
+        self._tell_status(now, out)
+        return out
+
+    def http_failed(self, ref, reason, now) -> list:
+        """HttpRequest `ref` got no answer; `reason` is text for people."""
+        return self._cloud.http_failed(ref, reason, now)
+
+    def snapshot(self) -> dict:
+        """The state for status pages and tests; no secrets."""
+        info = self._info
+        return {
+            "state": ("idle", "handshake", "run")[self._state],
+            "cloud": ("off", "registering", "provisioning", "connecting", "online", "waiting")[self._cloud.state()],
+            "did": self._config.did,
+            "mac": self._config.mac,
+            "product_key": self._config.product_key,
+            "status": self._status(),
+            "app_count": self._app_count,
+            "mcu_hard_ver": info.hard_ver if info else "",
+            "mcu_soft_ver": info.soft_ver if info else "",
+        }
+
+    # The MCU's side.
+
+    def _begin_handshake(self, now, out):
+        for failed in self._link.reset():
+            if isinstance(failed.token, tuple):
+                out.append(Notice(NOTICE_CONTROL_FAILED, failed.reason))
+        self._state = HANDSHAKE
+        self._forget_mcu()
+        self._rounds = 0
+        self._silent_at = None
+        self._ask_info(now, out)
+
+    def _forget_mcu(self):
+        self._app_count = 0
+        self._configuring = False
+        self._heartbeat_at = None
+        self._misses = 0
+        self._status_told = None
+        self._status_busy = False
+        self._status_at = None
+        self._bindable = False
+        self._bindable_until = None
+        self._test_until = None
+
+    def _ask_info(self, now, out):
+        self._ask_at = None
+        self._from_link(self._link.request(CMD_GET_INFO, b"", now, _ASKED_INFO), now, out)
+
+    def _ask_again(self, instead, now, out):
+        """Device info did not come, `instead` says what did."""
+        self._rounds += 1
+        if self._rounds % _ROUNDS and not instead:
+            self._ask_info(now, out)
+            return
+        self._ask_at = now + _PAUSE
+        if self._silent_at is None or now >= self._silent_at:
+            self._silent_at = now + _SILENT_NOTICE_EVERY
+            out.append(Notice(NOTICE_MCU_SILENT, instead))
+
+    def _lose_mcu(self, why, now, out):
+        if self._state == RUN:
+            out.append(Notice(NOTICE_MCU_LOST, why))
+        self._leave_cloud(out)
+        self._begin_handshake(now, out)
+
+    def _from_link(self, items, now, out):
+        for item in items:
+            if isinstance(item, SendSerial):
+                out.append(item)
+            elif isinstance(item, Received):
+                self._on_alive(now)
+                self._on_request(item.frame, now, out)
+            elif isinstance(item, Acked):
+                self._on_alive(now)
+                self._on_acked(item.token, item.frame, now, out)
+            elif isinstance(item, Failed):
+                self._on_failed(item.token, item.reason, now, out)
+            elif isinstance(item, Illegal):
+                out.append(Notice(NOTICE_BAD_FRAME, item.bad.reason))
+
+    def _on_alive(self, now):
+        if self._state == RUN:
+            self._misses = 0
+            self._heartbeat_at = now + _HEARTBEAT
+
+    def _on_acked(self, token, frame, now, out):
+        if token == _ASKED_INFO:
+            try:
+                self._on_info(message.parse_device_info(frame.payload), now, out)
+            except RemoteError as error:
+                self._ask_again(str(error), now, out)
+        elif token == _TOLD_STATUS:
+            self._status_busy = False
+            self._status_at = now + _STATUS_EVERY
+        elif token != _ASKED_LIFE:
+            self._answer_control(token, frame.payload, out)
+
+    def _on_failed(self, token, reason, now, out):
+        if token == _ASKED_INFO:
+            self._ask_again("", now, out)
+        elif token == _TOLD_STATUS:
+            self._status_busy = False
+            self._status_at = now + _STATUS_RETRY
+        elif token == _ASKED_LIFE:
+            self._misses += 1
+            if self._misses >= _MISSES:
+                self._lose_mcu("no answer to %d heartbeats" % _MISSES, now, out)
+        else:
+            out.append(Notice(NOTICE_CONTROL_FAILED, reason))
+
+    def _on_info(self, info, now, out):
+        config = self._config
+        if info.product_key != config.product_key or not config.passcode:
+            config.renew(info.product_key, self._urandom)
+            out.append(SaveConfig(config.to_record()))
+            out.append(Notice(NOTICE_NEW_IDENTITY, info.product_key))
+        self._info = info
+        self._state = RUN
+        self._on_alive(now)
+        self._open_bindable(now)
+        out.append(Notice(NOTICE_MCU_READY, info.product_key))
+        self._join_cloud(now, out)
+
+    def _on_request(self, frame, now, out):
+        if self._state == RUN:
+            self._ON_REQUEST[frame.cmd](self, frame, now, out)
+        elif frame.cmd == CMD_GET_TIME:
+            self._on_get_time(frame, now, out)
+
+    def _on_report(self, frame, now, out):
+        if self._cloud.is_online():
+            out.append(MqttPublish(topics.dev2app(self._config.did), wire.encode(wire.CLOUD_REPORT, frame.payload), 0))
+
+    def _on_config_mode(self, frame, now, out):
+        try:
+            mode = message.parse_config_mode(frame.payload).mode
+        except RemoteError as error:
+            out.append(Notice(NOTICE_IGNORED, str(error)))
+            return
+        self._configuring = True
+        out.append(ConfigureNetwork(mode))
+
+    def _on_reset(self, frame, now, out):
+        config = self._config
+        config.renew(config.product_key, self._urandom)
+        out.append(SaveConfig(config.to_record()))
+        out.append(Notice(NOTICE_RESET, config.product_key))
+        self._leave_cloud(out)
+        if config.old_did:
+            out.extend(self._cloud.forget_old_did())
+        self._restart = NOTICE_RESET
+        self._restart_at = now + _RESET_AFTER
+
+    def _on_restart(self, frame, now, out):
+        out.append(Notice(NOTICE_RESTART, ""))
+        self._restart = NOTICE_RESTART
+        self._restart_at = now + _RESTART_AFTER
+
+    def _on_production_test(self, frame, now, out):
+        # No cloud connection while in test mode.
+        self._test_until = now + _TEST_MODE
+        self._leave_cloud(out)
+
+    def _on_bindable(self, frame, now, out):
+        self._open_bindable(now)
+
+    def _on_get_time(self, frame, now, out):
+        utc = self._utc or self._cloud.utc
+        seconds = utc[0] + (now - utc[1]) // 1000 if utc else 0
+        out.extend(self._link.reply(frame, message.build_network_time(seconds, self._config.tz_minutes)))
+
+    def _on_get_module_info(self, frame, now, out):
+        c = self._config
+        info = message.ModuleInfo(
+            self._info.protocol_ver, c.hard_version, c.soft_version, c.mac, c.ip, self._info.device_attr or 0
+        )
+        out.extend(self._link.reply(frame, message.build_module_info(info)))
+
+    _ON_REQUEST = {
+        CMD_P0_UP: _on_report,
+        CMD_CONFIG_MODE: _on_config_mode,
+        CMD_RESET_MODULE: _on_reset,
+        CMD_PRODUCTION_TEST: _on_production_test,
+        CMD_BINDABLE: _on_bindable,
+        CMD_GET_TIME: _on_get_time,
+        CMD_GET_MODULE_INFO: _on_get_module_info,
+        CMD_RESTART_MODULE: _on_restart,
+    }
+
+    def _open_bindable(self, now):
+        window = self._info.bindable_timeout
+        self._bindable = True
+        # A window of 0 never closes.
+        self._bindable_until = now + window * 1000 if window else None
+
+    def _run_duties(self, now, out):
+        if self._heartbeat_at is not None and now >= self._heartbeat_at:
+            self._heartbeat_at = now + _HEARTBEAT
+            self._from_link(self._link.request(CMD_HEARTBEAT, b"", now, _ASKED_LIFE), now, out)
+        if self._bindable_until is not None and now >= self._bindable_until:
+            self._bindable = False
+            self._bindable_until = None
+        if self._test_until is not None and now >= self._test_until:
+            self._test_until = None
+            self._join_cloud(now, out)
+
+    def _tell_status(self, now, out):
+        """Push the status word when it changed or is due; one push at a time, the next carries what came meanwhile."""
+        if self._state != RUN or self._status_busy:
+            return
+        word = self._status()
+        due = self._status_at is not None and now >= self._status_at
+        if due or (word != self._status_told):
+            self._status_told = word
+            self._status_busy = True
+            payload = message.build_module_status(word)
+            self._from_link(self._link.request(CMD_MODULE_STATUS, payload, now, _TOLD_STATUS), now, out)
+
+    def _status(self) -> int:
+        word = self._signal
+        for bit, on in (
+            (STATUS_STATION, True),
+            (STATUS_CONFIG, self._configuring),
+            (STATUS_BINDABLE, self._bindable),
+            (STATUS_ROUTER, self._network),
+            (STATUS_CLOUD, self._cloud.is_online()),
+            (STATUS_APP, self._app_count > 0),
+            (STATUS_TEST, self._test_until is not None),
+        ):
+            if on:
+                word |= bit
+        return word
+
+    # The cloud's side.
+
+    def _join_cloud(self, now, out):
+        if self._state == RUN and self._network and self._test_until is None and self._restart_at is None:
+            out.extend(self._cloud.start((self._info.hard_ver, self._info.soft_ver), now))
+
+    def _leave_cloud(self, out):
+        out.extend(self._cloud.stop())
+        self._app_count = 0
+
+    def _on_app(self, client, envelope, now, out):
+        if envelope.cmd != wire.CLOUD_COMMAND and envelope.cmd != wire.CLOUD_CONTROL:
+            out.append(Notice(NOTICE_IGNORED, "app command %04x" % envelope.cmd))
+        elif len(envelope.p0) > MAX_PAYLOAD:
+            out.append(Notice(NOTICE_IGNORED, "control of %d bytes, an MCU takes %d" % (len(envelope.p0), MAX_PAYLOAD)))
+        elif self._state != RUN:
+            out.append(Notice(NOTICE_IGNORED, "control while there is no MCU"))
+        else:
+            token = (envelope.cmd, client, envelope.sn)
+            self._from_link(self._link.request(CMD_P0_DOWN, envelope.p0, now, token, ACK_TIMEOUT), now, out)
+
+    def _answer_control(self, token, p0, out):
+        cmd, client, sn = token
+        if not self._cloud.is_online():
+            return
+        did = self._config.did
+        if cmd == wire.CLOUD_CONTROL:
+            out.append(MqttPublish(topics.dev2app(did, client), wire.encode(wire.CLOUD_CONTROL_ACK, p0, sn), 0))
+        else:
+            out.append(MqttPublish(topics.dev2app(did), wire.encode(wire.CLOUD_REPORT, p0), 0))
+
+    def _on_service(self, service, now, out):
+        cmd, body = service
+        if cmd == wire.SERVICE_APP_COUNT and len(body) >= 2:
+            self._app_count = body[0] << 8 | body[1]
+            self._tell_status(now, out)
+        else:
+            out.append(Notice(NOTICE_IGNORED, "service command %04x" % cmd))

@@ -1,0 +1,58 @@
+"""What an agent is: its identity, which a port stores, and the settings that the port gives it.
+
+The identity changes when the cloud gives a did, when the MCU names another product and when the MCU asks for a reset;
+each change is a `SaveConfig` effect with `to_record()`.
+"""
+
+from .errors import ConfigError
+
+# Reference agents draw ten letters and never a Z; clouds and apps take it as it comes.
+_PASSCODE_LENGTH = 10
+_PASSCODE_LETTERS = 25
+
+# Stored fields and their longest value.
+_FIELDS = (
+    ("mac", 32),
+    ("product_key", 32),
+    ("did", 22),
+    ("passcode", 16),
+    ("old_did", 22),
+    ("old_passcode", 16),
+)
+
+
+class AgentConfig:
+    """`record` is a stored identity (only `mac` is needed at first), `api_url` the root of the device API."""
+
+    def __init__(self, record, api_url, hard_version="000LINUX", soft_version="04020006", tz_minutes=480):
+        for name, size in _FIELDS:
+            value = record.get(name, "")
+            if not isinstance(value, str) or len(value) > size or not _is_plain(value):
+                raise ConfigError("%s: expected a text of at most %d letters, digits, '.', '_', '-'" % (name, size))
+            setattr(self, name, value)
+        if not self.mac:
+            raise ConfigError("mac: missing")
+        self.api_url = api_url
+        self.hard_version = hard_version
+        self.soft_version = soft_version
+        self.tz_minutes = tz_minutes
+        # The address told to an MCU that asks for module info; a port sets it when it knows.
+        self.ip = ""
+
+    def to_record(self) -> dict:
+        """The identity as a plain dict of texts."""
+        return {name: getattr(self, name) for name, size in _FIELDS}
+
+    def renew(self, product_key, urandom):
+        """Become another device: the old did waits for its removal from the cloud, a new passcode is drawn."""
+        if self.did:
+            self.old_did = self.did
+            self.old_passcode = self.passcode
+        self.did = ""
+        self.product_key = product_key
+        self.passcode = "".join([chr(65 + b % _PASSCODE_LETTERS) for b in urandom(_PASSCODE_LENGTH)])
+
+
+def _is_plain(text) -> bool:
+    # Form bodies of the device API are not percent-encoded: a stray & or = would change their meaning.
+    return all(c in "-._" or "0" <= c <= "9" or "A" <= c <= "Z" or "a" <= c <= "z" for c in text)

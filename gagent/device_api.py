@@ -1,0 +1,90 @@
+"""The device HTTP API, generation A: requests built, answers read. Cloud manual, device side, chapter 3.
+
+A request is (method, path, form body); bodies are not percent-encoded, as reference modules send them. A parser takes
+whatever came, cut or garbled, and raises ConfigError with what the cloud said; passcodes are never in that text.
+"""
+
+from collections import namedtuple
+
+from .errors import ConfigError
+
+# Where the broker is; utc is 0 when the answer has no time.
+Provision = namedtuple("Provision", ("host", "port", "utc"))
+
+FIRMWARE_MODULE = 1
+FIRMWARE_MCU = 2
+
+_DID_LENGTH = 22
+
+
+def register(config) -> tuple:
+    """Ask for a did."""
+    body = "passcode=%s&mac=%s&product_key=%s" % (config.passcode, config.mac, config.product_key)
+    return "POST", "/dev/devices", body.encode()
+
+
+def provision(did) -> tuple:
+    """Ask where the broker is, and what time."""
+    return "GET", "/dev/devices/" + did, b""
+
+
+def disable(did, passcode) -> tuple:
+    """Take a did of ours out of service, with its bindings."""
+    return "DELETE", "/dev/devices", ("did=%s&passcode=%s" % (did, passcode)).encode()
+
+
+def check_firmware(config, kind, hard_version, soft_version) -> tuple:
+    """Tell the version of the module or the MCU and ask for a newer one; `kind` is FIRMWARE_*."""
+    body = "passcode=%s&type=%d&hard_version=%s&soft_version=%s" % (config.passcode, kind, hard_version, soft_version)
+    return "POST", "/dev/ota/v4.1/update_and_check/" + config.did, body.encode()
+
+
+def parse_registration(status, body) -> str:
+    """The did of a 201."""
+    did = _fields(body).get("did", "")[:_DID_LENGTH]
+    if status == 201 and len(did) == _DID_LENGTH and _is_alnum(did):
+        return did
+    raise ConfigError("registration: HTTP %d, did expected, got: %s" % (status, _said(body)))
+
+
+def parse_provision(status, body) -> Provision:
+    """Host, port and time of a 200."""
+    fields = _fields(body)
+    host = fields.get("host", "")
+    port = _number(fields.get("port", ""))
+    if status == 200 and 0 < len(host) < 254 and " " not in host and 0 < port < 65536:
+        return Provision(host, port, _number(fields.get("server_ts", "")))
+    raise ConfigError("provisioning: HTTP %d, host and port expected, got: %s" % (status, _said(body)))
+
+
+def _fields(body) -> dict:
+    out = {}
+    for pair in _text(body).split("&"):
+        parts = pair.strip().split("=", 1)
+        if len(parts) == 2:
+            out[parts[0]] = parts[1]
+    return out
+
+
+def _number(text) -> int:
+    digits = ""
+    for c in text[:12]:
+        if not "0" <= c <= "9":
+            break
+        digits += c
+    return int(digits or "0")
+
+
+def _is_alnum(text) -> bool:
+    return all("0" <= c <= "9" or "A" <= c <= "Z" or "a" <= c <= "z" for c in text)
+
+
+def _said(body) -> str:
+    # An answer may quote the request; what it quotes back must not carry a passcode into a log.
+    text = _text(body).split("passcode", 1)[0]
+    return "'%s'" % text[:80] if text else "nothing"
+
+
+def _text(body) -> str:
+    """Printable ASCII of at most 1024 bytes, everything else as a blank."""
+    return "".join([chr(b) if 32 <= b < 127 else " " for b in bytes(body[:1024])])

@@ -1,0 +1,42 @@
+"""Everything the agent can ask of a port, one namedtuple each. `SendSerial` comes from the link unchanged.
+
+Effects are performed in list order. An effect is a request, never a callback: answers come back as inputs of `Agent`.
+"""
+
+from collections import namedtuple
+
+from mcu_proto.const import const
+from mcu_proto.link import SendSerial
+
+# Connect and log in, then subscribe to `topics` in order with QoS 0. Answer: mqtt_connected or mqtt_lost(reason).
+MqttConnect = namedtuple("MqttConnect", ("host", "port", "client_id", "username", "password", "keepalive_s", "topics"))
+# Publish; no answer. Dropped by the port when the session is gone: the agent hears of that through mqtt_lost.
+MqttPublish = namedtuple("MqttPublish", ("topic", "payload", "qos"))
+# Close the session with a DISCONNECT, or give up connecting; no answer, not even mqtt_lost.
+MqttDisconnect = namedtuple("MqttDisconnect", ())
+# One request; `body` is form text as bytes or b"". Answer: http_response or http_failed with the same ref.
+HttpRequest = namedtuple("HttpRequest", ("ref", "method", "url", "body"))
+# Keep this dict (AgentConfig.to_record) so that it survives a power cut; no answer.
+SaveConfig = namedtuple("SaveConfig", ("record",))
+# The MCU asked for a network configuration mode (CONFIG_*); answer: network_changed when it is done.
+ConfigureNetwork = namedtuple("ConfigureNetwork", ("mode",))
+# Start the agent anew: call `start` again (a chip may as well restart). `reason` is a NOTICE_* number.
+Restart = namedtuple("Restart", ("reason",))
+# Something worth a line in a log or on a screen; safe to ignore. `detail` is a str, bytes or int.
+Notice = namedtuple("Notice", ("code", "detail"))
+
+NOTICE_MCU_SILENT = const(1)  # no valid device info yet, the agent keeps asking; detail: what came instead, or ""
+NOTICE_MCU_READY = const(2)  # handshake done; detail: product key
+NOTICE_MCU_LOST = const(3)  # heartbeats or the line failed; the handshake starts over
+NOTICE_BAD_FRAME = const(4)  # detail: ERR_* or BAD_* number
+NOTICE_NEW_IDENTITY = const(5)  # other product or reset: did forgotten, new passcode; detail: product key
+NOTICE_REGISTERED = const(6)  # detail: did
+NOTICE_ONLINE = const(7)  # detail: did
+NOTICE_OFFLINE = const(8)  # detail: CONNACK code of a refusal, 0 for a lost connection
+NOTICE_CLOUD_REFUSED = const(9)  # the cloud answered, but not as hoped; detail: what it said
+NOTICE_CLOUD_UNREACHABLE = const(10)  # detail: the port's reason
+NOTICE_RETRY = const(11)  # detail: milliseconds until the next try
+NOTICE_CONTROL_FAILED = const(12)  # the MCU did not take a control; detail: FAIL_* number
+NOTICE_IGNORED = const(13)  # a message we do not serve; detail: what it was
+NOTICE_RESET = const(14)  # the MCU asked for a factory reset
+NOTICE_RESTART = const(15)  # the MCU asked for a restart

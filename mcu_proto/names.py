@@ -1,0 +1,84 @@
+"""Names of the protocol's numbers, for logs and screens. CPython side only: a chip never spends memory on them.
+
+Source: the serial manual's command index (chapter 2), status bits (4.2), error codes (4.9), actions (5.1).
+"""
+
+from . import const as c
+
+# Requests and their acks.
+CMD_NAMES = {
+    c.CMD_GET_INFO: "get device info",
+    c.CMD_GET_INFO + 1: "device info",
+    c.CMD_P0_DOWN: "P0 to MCU",
+    c.CMD_P0_DOWN + 1: "P0 to MCU ack",
+    c.CMD_P0_UP: "P0 from MCU",
+    c.CMD_P0_UP + 1: "P0 from MCU ack",
+    c.CMD_HEARTBEAT: "heartbeat",
+    c.CMD_HEARTBEAT + 1: "heartbeat ack",
+    c.CMD_CONFIG_MODE: "enter network configuration",
+    c.CMD_CONFIG_MODE + 1: "enter network configuration ack",
+    c.CMD_RESET_MODULE: "reset module",
+    c.CMD_RESET_MODULE + 1: "reset module ack",
+    c.CMD_MODULE_STATUS: "module status",
+    c.CMD_MODULE_STATUS + 1: "module status ack",
+    c.CMD_RESTART_MCU: "restart MCU",
+    c.CMD_RESTART_MCU + 1: "restart MCU ack",
+    c.CMD_ILLEGAL_FROM_MODULE: "illegal frame (says the module)",
+    c.CMD_ILLEGAL_FROM_MCU: "illegal frame (says the MCU)",
+    c.CMD_PRODUCTION_TEST: "production test",
+    c.CMD_PRODUCTION_TEST + 1: "production test ack",
+    c.CMD_BINDABLE: "open the binding window",
+    c.CMD_BINDABLE + 1: "open the binding window ack",
+    c.CMD_GET_TIME: "get network time",
+    c.CMD_GET_TIME + 1: "network time",
+    c.CMD_GET_MODULE_INFO: "get module info",
+    c.CMD_GET_MODULE_INFO + 1: "module info",
+    c.CMD_RESTART_MODULE: "restart module",
+    c.CMD_RESTART_MODULE + 1: "restart module ack",
+}
+
+ACTION_NAMES = {
+    c.ACTION_CONTROL: "control",
+    c.ACTION_READ: "read",
+    c.ACTION_READ_REPLY: "read reply",
+    c.ACTION_REPORT: "report",
+    c.ACTION_TRANSPARENT_DOWN: "transparent to MCU",
+    c.ACTION_TRANSPARENT_UP: "transparent from MCU",
+    c.ACTION_VAR_CONTROL: "control (variable length)",
+    c.ACTION_VAR_READ: "read (variable length)",
+    c.ACTION_VAR_READ_REPLY: "read reply (variable length)",
+    c.ACTION_VAR_REPORT: "report (variable length)",
+}
+
+# Bit of the status word: what it says when set. The signal level, bits 8 to 10, is a number and not here.
+STATUS_NAMES = {
+    c.STATUS_SOFTAP: "SoftAP",
+    c.STATUS_STATION: "station",
+    c.STATUS_CONFIG: "configuring",
+    c.STATUS_BINDABLE: "bindable",
+    c.STATUS_ROUTER: "router",
+    c.STATUS_CLOUD: "cloud",
+    c.STATUS_APP: "app",
+    c.STATUS_TEST: "production test",
+}
+
+ERR_NAMES = {
+    c.ERR_CHECKSUM: "wrong checksum",
+    c.ERR_UNKNOWN_CMD: "unknown command",
+    c.ERR_OTHER: "not acceptable",
+    c.ERR_FILE_TYPE: "wrong file type",
+}
+
+BAD_NAMES = {
+    c.BAD_CHECKSUM: "wrong checksum",
+    c.BAD_UNKNOWN_CMD: "unknown command",
+    c.BAD_LENGTH: "impossible length",
+    c.BAD_TRUNCATED: "cut short by the next frame",
+}
+
+FAIL_NAMES = {
+    c.FAIL_NO_ACK: "no ack after 3 sends",
+    c.FAIL_QUEUE_FULL: "too many requests waiting",
+    c.FAIL_STOPPED: "the line was lost",
+    c.FAIL_REFUSED: "the other end does not know the command",
+}
