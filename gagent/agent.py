@@ -99,17 +99,13 @@ class Agent:
         self._utc = None
         self._info = None
         self._rounds = 0
-        self._ask_at = None
         self._silent_at = None
         self._forget_mcu()
-        self._restart = None
-        self._restart_at = None
 
     def start(self, now) -> list:
         """Begin, or begin anew after a Restart."""
         out = []
         self._leave_cloud(out)
-        self._restart = self._restart_at = None
         self._begin_handshake(now, out)
         return out
 
@@ -120,9 +116,11 @@ class Agent:
             return out
         self._from_link(self._link.handle_timeout(now), now, out)
         if self._restart_at is not None and now >= self._restart_at:
+            reason = self._restart
             self._leave_cloud(out)
-            out.append(Restart(self._restart))
-            self._restart_at = None
+            self._stop_link(out)
+            self._state = IDLE
+            out.append(Restart(reason))
             return out
         if self._ask_at is not None and now >= self._ask_at:
             self._ask_info(now, out)
@@ -238,16 +236,21 @@ class Agent:
     # The MCU's side.
 
     def _begin_handshake(self, now, out):
-        for failed in self._link.reset():
-            if isinstance(failed.token, tuple):
-                out.append(Notice(NOTICE_CONTROL_FAILED, failed.reason))
+        self._stop_link(out)
         self._state = HANDSHAKE
-        self._forget_mcu()
         self._rounds = 0
         self._silent_at = None
         self._ask_info(now, out)
 
+    def _stop_link(self, out):
+        for failed in self._link.reset():
+            if isinstance(failed.token, tuple):
+                out.append(Notice(NOTICE_CONTROL_FAILED, failed.reason))
+        self._forget_mcu()
+
     def _forget_mcu(self):
+        self._ask_at = None
+        self._restart = self._restart_at = None
         self._app_count = 0
         self._configuring = False
         self._heartbeat_at = None

@@ -95,7 +95,7 @@ class CloudSession:
 
     def stop(self) -> list:
         """Leave; the next start provisions again."""
-        out = []
+        out: list = []
         if self._state in (CONNECTING, ONLINE):
             out.append(MqttDisconnect())
         if self._state == ONLINE:

@@ -271,7 +271,7 @@ def _parse_attr(row) -> Attr:
         if not isinstance(position.get(key), int) or position[key] < (1 if key == "len" else 0):
             raise AttrError(name, "has position %s = %s" % (key, position.get(key)))
     if data_type not in ("enum", "binary") and position["len"] != size:
-        raise AttrError(name, "has position len = %d, %s takes %d" % (position["len"], data_type, size))
+        raise AttrError(name, "has position len = %s, %s takes %s" % (position["len"], data_type, size))
     return Attr(
         row["id"], name, access, data_type, (position["byte_offset"], position["bit_offset"], position["len"]), spec
     )

@@ -170,7 +170,7 @@ def parse_module_info(payload) -> "ModuleInfo | CellularInfo":
         attr = int.from_bytes(payload[57:65], "big")
         texts = [_text(payload, at, size) for at, size in ((1, 8), (9, 8), (17, 8), (25, 16), (41, 16))]
         return ModuleInfo(texts[0], texts[1], texts[2], texts[3], texts[4], attr)
-    if kind == 2 and len(payload) >= 83 + 5 * payload[81]:
+    if kind == 2 and len(payload) >= 83 and len(payload) >= 83 + 5 * payload[81]:
         cells = []
         for at in range(83, 83 + 5 * payload[81], 5):
             cells.append((payload[at] << 8 | payload[at + 1], payload[at + 2] << 8 | payload[at + 3], payload[at + 4]))

@@ -1,0 +1,225 @@
+"""mcu_proto.datapoint: definitions, the layout, values both ways."""
+
+import copy
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from testkit import vectors
+
+from mcu_proto.const import ACTION_READ_REPLY, ACTION_REPORT
+from mcu_proto.datapoint import Schema
+from mcu_proto.errors import AttrError, LocalError, RemoteError
+
+PRODUCTS = {product.name: product for product in vectors.products()}
+SCHEMAS = {name: Schema.from_definition(product.definition) for name, product in PRODUCTS.items()}
+CASES = [pytest.param(name, case, id=f"{name}-{case.name}") for name, p in PRODUCTS.items() for case in p.cases]
+CONTROLS = [case for case in CASES if case.values[1].kind == "control"]
+REPORTS = [case for case in CASES if case.values[1].kind in ("report", "read_reply")]
+
+
+@pytest.mark.parametrize("name, case", CONTROLS)
+def test_control_vector_holds_in_both_directions(name, case):
+    schema = SCHEMAS[name]
+    assert schema.encode_control(case.values) == case.p0
+    assert _plain(schema, schema.decode_control(case.p0)) == _plain(schema, case.values)
+
+
+@pytest.mark.parametrize("name, case", REPORTS)
+def test_report_vector_holds_in_both_directions(name, case):
+    schema = SCHEMAS[name]
+    decoded = _plain(schema, schema.decode(case.p0))
+    if not case.note.startswith("decode only"):
+        action = ACTION_REPORT if case.kind == "report" else ACTION_READ_REPLY
+        assert schema.encode_report(case.values, action) == case.p0
+    for attr, value in _plain(schema, case.values).items():
+        assert decoded[attr] == value
+
+
+@pytest.mark.parametrize("name, case", [c for c in CASES if c.values[1].kind == "read"])
+def test_read_vector(name, case):
+    assert SCHEMAS[name].encode_read(case.values or None) == case.p0
+
+
+@pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if not schema.variable])
+def test_positions_are_computed_as_the_platform_does(name):
+    definition = copy.deepcopy(PRODUCTS[name].definition)
+    for row in definition["entities"][0]["attrs"]:
+        if row["data_type"] != "binary":
+            del row["position"]
+    if any(attr.data_type == "binary" for attr in SCHEMAS[name].attrs):
+        return
+    assert Schema.from_definition(definition).attrs == SCHEMAS[name].attrs
+
+
+@pytest.mark.parametrize("row", vectors.conversions(), ids=lambda row: "%(raw)s=%(display)s" % row)
+def test_conversion_vector_is_exact(row):
+    schema = _number("uint32", ratio=row["ratio"], addition=row["addition"])
+    p0 = b"\x04" + row["raw"].to_bytes(4, "big")
+    assert schema.encode_report({"n": row["display"]}) == p0
+    assert schema.decode(p0) == {"n": row["display"]}
+
+
+@pytest.mark.parametrize("ratio, addition", [(0.1, -30), ("0.1", "-30"), (0.01, 0.5), (0.5, -10), (5, 7), (1e-3, 0)])
+def test_every_step_of_a_range_survives_the_round_trip(ratio, addition):
+    schema = _number("uint16", ratio=ratio, addition=addition, maximum=2000)
+    for raw in range(2001):
+        value = schema.decode(b"\x04" + raw.to_bytes(2, "big"))["n"]
+        assert Decimal(str(value)) == raw * Decimal(str(ratio)) + Decimal(str(addition))
+        assert schema.encode_report({"n": value}) == b"\x04" + raw.to_bytes(2, "big")
+
+
+@given(st.decimals(-30, 50, places=3))
+def test_a_value_between_two_steps_is_rounded_half_up(value):
+    schema = _number("uint16", ratio=0.1, addition=-30, maximum=800)
+    raw = int(((value + 30) / Decimal("0.1")).quantize(Decimal(1), ROUND_HALF_UP))
+    assert schema.encode_report({"n": str(value)}) == b"\x04" + raw.to_bytes(2, "big")
+
+
+@given(st.data(), st.sampled_from(sorted(SCHEMAS)))
+def test_decode_undoes_encode_of_a_report(data, name):
+    schema = SCHEMAS[name]
+    values = data.draw(st.fixed_dictionaries({attr.name: _values(attr) for attr in schema.attrs}))
+    assert schema.decode(schema.encode_report(values)) == values
+
+
+@given(st.data(), st.sampled_from(sorted(SCHEMAS)))
+def test_decode_undoes_encode_of_a_control(data, name):
+    schema = SCHEMAS[name]
+    writable = [attr for attr in schema.attrs if attr.access == "status_writable"]
+    values = data.draw(st.fixed_dictionaries({}, optional={attr.name: _values(attr) for attr in writable}))
+    assert schema.decode_control(schema.encode_control(values)) == values
+
+
+@given(st.sampled_from(sorted(SCHEMAS)), st.binary(max_size=80))
+def test_bad_p0_raises_nothing_but_remote_error(name, p0):
+    for decode in (SCHEMAS[name].decode, SCHEMAS[name].decode_control):
+        try:
+            decode(p0)
+        except RemoteError:
+            pass
+
+
+def test_short_report_of_a_fixed_length_product_is_refused():
+    with pytest.raises(RemoteError, match="9 bytes, 10 expected"):
+        SCHEMAS["pet_house"].decode(b"\x04" + bytes(9))
+
+
+def test_surplus_of_a_report_is_ignored():
+    assert SCHEMAS["pet_house"].decode(b"\x04" + bytes(12)) == SCHEMAS["pet_house"].decode(b"\x04" + bytes(10))
+
+
+@pytest.mark.parametrize(
+    "name, value, why",
+    [
+        ("LED_OnOff", 2, "expected 0, 1"),
+        ("LED_Color", "Green", "expected one of Customize, Yellow"),
+        ("LED_Color", 4, "expected one of"),
+        ("Motor_Speed", 6, "expected -5 to 5"),
+        ("Motor_Speed", -6, "expected -5 to 5"),
+        ("Motor_Speed", "fast", "is no number"),
+        ("Motor_Speed", None, "is no number"),
+        ("Motor_Speed", float("nan"), "is no number"),
+        ("Motor_Speed", float("inf"), "is no number"),
+        ("Motor_Speed", "1e99", "beyond any datapoint"),
+        ("Motor_Speed", [1], "is no number"),
+        ("Temperature", 20, "cannot be set, it is status_readonly"),
+        ("Heater", 1, "no such attribute"),
+    ],
+)
+def test_refused_control_names_the_attribute_and_what_was_expected(name, value, why):
+    with pytest.raises(AttrError) as error:
+        SCHEMAS["pet_house"].encode_control({name: value})
+    assert error.value.args[0] == name
+    assert why in str(error.value)
+
+
+@pytest.mark.parametrize("value, why", [(bytes(61), "at most 60 fit"), ("xyz", "hex text"), ([256], "hex text")])
+def test_refused_binary_says_why(value, why):
+    with pytest.raises(AttrError, match=why):
+        SCHEMAS["extension60"].encode_control({"kuozhan": value})
+
+
+@pytest.mark.parametrize("value", ["1122", b"\x11\x22", [0x11, 0x22], bytearray(b"\x11\x22")])
+def test_binary_is_taken_in_every_form_and_padded(value):
+    assert SCHEMAS["extension60"].encode_control({"kuozhan": value}) == b"\x01\x01\x11\x22" + bytes(58)
+
+
+def test_enum_beyond_its_labels_is_shown_as_its_number():
+    definition = _definition("enum", enum=["a", "b", "c"])
+    assert Schema.from_definition(definition).decode(b"\x04\x03") == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        ({"type": "writable"}, "attribute n: has type writable"),
+        ({"data_type": "int"}, "attribute n: has data_type int"),
+        ({"id": 3}, "attribute n: has id 3"),
+        ({"id": None}, "attribute n: has no id"),
+        ({"name": ""}, "without a name"),
+        ({"data_type": "binary", "position": None}, "attribute n: is binary without a position"),
+        ({"position": {"byte_offset": 0, "bit_offset": 0, "len": 3}}, "attribute n: has position len = 3"),
+        ({"position": {"byte_offset": -1, "bit_offset": 0, "len": 1}}, "attribute n: has position byte_offset = -1"),
+        ({"uint_spec": {"ratio": "x"}}, "attribute n: is no number"),
+        ({"uint_spec": {"ratio": 0}}, "attribute n: has ratio 0"),
+        ({"uint_spec": {"max": "many"}}, "attribute n: has the limit many"),
+    ],
+)
+def test_definition_error_names_the_attribute(change, why):
+    definition = _definition("uint8", **change)
+    with pytest.raises(LocalError, match=why):
+        Schema.from_definition(definition)
+
+
+def test_definition_with_a_name_twice_is_refused():
+    definition = _definition("bool")
+    attrs = definition["entities"][0]["attrs"]
+    attrs.append({**attrs[0], "id": 1})
+    with pytest.raises(AttrError, match="defined twice"):
+        Schema.from_definition(definition)
+
+
+def test_transparent_product_has_no_attributes():
+    schema = Schema.from_definition({"protocolType": "custom", "product_key": "k"})
+    assert schema.attrs == ()
+
+
+def _definition(kind, **row):
+    attr = {"id": 0, "name": "n", "type": "status_writable", "data_type": kind, **row}
+    return {"protocolType": "standard", "entities": [{"attrs": [attr]}]}
+
+
+def _number(data_type, ratio, addition, maximum=2**32 - 1):
+    spec = {"min": 0, "max": maximum, "ratio": ratio, "addition": addition}
+    return Schema.from_definition(_definition(data_type, uint_spec=spec))
+
+
+def _values(attr):
+    if attr.data_type == "bool":
+        return st.booleans()
+    if attr.data_type == "enum":
+        return st.sampled_from(attr.spec)
+    if attr.data_type == "binary":
+        return st.binary(min_size=attr.position[2], max_size=attr.position[2])
+    scale = attr.spec
+    return st.integers(scale.low, scale.high).map(lambda raw: _shown(raw * scale.ratio + scale.addition, scale.unit))
+
+
+def _shown(n, unit):
+    return n // unit if n % unit == 0 else n / unit
+
+
+def _plain(schema, values):
+    """Values as raw comparable things: labels as indexes, binaries as padded hex."""
+    out = {}
+    for name, value in values.items():
+        attr = schema.attr(name)
+        if attr.data_type == "enum" and isinstance(value, str):
+            value = attr.spec.index(value)
+        if attr.data_type == "binary":
+            text = value.hex() if isinstance(value, bytes) else value
+            value = text.ljust(2 * attr.position[2], "0")
+        out[name] = value
+    return out

@@ -1,0 +1,258 @@
+"""mcu_proto.link: requests, acks, retransmission and complaints, on a clock the test moves."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from testkit.null_modem import LINES, LinkEnd, NullModem
+
+from mcu_proto.const import (
+    ACK_TIMEOUT,
+    BAD_CHECKSUM,
+    BAD_UNKNOWN_CMD,
+    CMD_BINDABLE,
+    CMD_GET_TIME,
+    CMD_P0_DOWN,
+    CMD_P0_UP,
+    DUPLICATE_WINDOW,
+    FAIL_NO_ACK,
+    FAIL_QUEUE_FULL,
+    FAIL_REFUSED,
+    FAIL_STOPPED,
+    MAX_PAYLOAD,
+    MCU,
+    MODULE,
+    SENDS,
+    SILENCE,
+)
+from mcu_proto.errors import LocalError
+from mcu_proto.frame import BadFrame, Frame, encode_frame
+from mcu_proto.link import Acked, Failed, Illegal, McuLink, Received, SendSerial
+
+
+def test_request_is_answered_by_the_ack_of_its_command_and_sn():
+    link = McuLink()
+    assert link.request(3, b"\x02", 0, "token") == [SendSerial(encode_frame(3, 0, b"\x02"))]
+    assert link.receive_bytes(encode_frame(4, 0, b"\x03\x01"), 5) == [Acked("token", Frame(4, 0, 0, b"\x03\x01"))]
+    assert link.next_timeout() is None
+
+
+@pytest.mark.parametrize("cmd, sn", [(4, 1), (6, 0), (8, 0)])
+def test_ack_of_another_command_or_sn_is_ignored(cmd, sn):
+    link = McuLink()
+    link.request(3, b"", 0)
+    assert link.receive_bytes(encode_frame(cmd, sn), 5) == []
+    assert not link.is_idle()
+
+
+def test_request_without_ack_is_sent_three_times_unchanged_then_fails():
+    link = McuLink()
+    first = link.request(3, b"\x02", 0, "token")
+    sent = 1
+    while (due := link.next_timeout()) is not None:
+        assert link.handle_timeout(due - 1) == []
+        out = link.handle_timeout(due)
+        if out == first:
+            sent += 1
+        else:
+            assert out == [Failed("token", FAIL_NO_ACK)]
+    assert sent == SENDS
+
+
+def test_the_wait_begins_when_the_frame_has_left_the_line():
+    fast, slow = McuLink(baud=115200), McuLink(baud=9600)
+    fast.request(3, bytes(800), 0)
+    slow.request(3, bytes(800), 0)
+    assert fast.next_timeout() == ACK_TIMEOUT + 809 * 10000 // 115200
+    assert slow.next_timeout() == ACK_TIMEOUT + 809 * 10000 // 9600
+
+
+def test_no_retransmission_while_the_answer_is_arriving():
+    link = McuLink()
+    link.request(3, b"\x02", 0, "token")
+    answer = encode_frame(4, 0, b"\x03" + bytes(300))
+    now = link.next_timeout()
+    link.receive_bytes(answer[:200], now - 1)
+    assert link.handle_timeout(now) == []
+    assert link.receive_bytes(answer[200:], now + 150) == [Acked("token", Frame(4, 0, 0, b"\x03" + bytes(300)))]
+
+
+def test_noise_that_never_ends_does_not_hold_a_request_for_ever():
+    link = McuLink()
+    link.request(3, b"", 0, "token")
+    out = []
+    for now in range(0, 20000, 50):
+        out += [item for item in link.receive_bytes(b"\xff\xff\x07\x00", now) if isinstance(item, Failed)]
+        out += [item for item in link.handle_timeout(now) if isinstance(item, Failed)]
+    assert out == [Failed("token", FAIL_NO_ACK)]
+
+
+def test_second_request_waits_for_the_first():
+    link = McuLink()
+    link.request(3, b"\x01", 0, "a")
+    assert link.request(3, b"\x02", 0, "b") == []
+    assert link.receive_bytes(encode_frame(4, 0), 5) == [
+        Acked("a", Frame(4, 0, 0, b"")),
+        SendSerial(encode_frame(3, 1, b"\x02")),
+    ]
+
+
+def test_queue_takes_its_maximum_and_refuses_one_more():
+    link = McuLink(queue_size=2)
+    link.request(3, b"", 0, 0)
+    assert link.request(3, b"", 0, 1) == link.request(3, b"", 0, 2) == []
+    assert link.request(3, b"", 0, 3) == [Failed(3, FAIL_QUEUE_FULL)]
+
+
+def test_sn_counts_requests_and_wraps():
+    link = McuLink()
+    for i in range(300):
+        assert link.request(7, b"", i) == [SendSerial(encode_frame(7, i % 256))]
+        link.receive_bytes(encode_frame(8, i % 256), i)
+
+
+def test_request_over_the_payload_maximum_is_our_own_mistake():
+    with pytest.raises(LocalError):
+        McuLink().request(3, bytes(MAX_PAYLOAD + 1), 0)
+
+
+def test_request_of_the_peer_is_acked_before_it_is_delivered():
+    assert McuLink().receive_bytes(encode_frame(CMD_P0_UP, 9, b"\x04\x01"), 0) == [
+        SendSerial(encode_frame(6, 9)),
+        Received(Frame(CMD_P0_UP, 9, 0, b"\x04\x01")),
+    ]
+
+
+def test_held_request_is_acked_by_the_owner_only():
+    link = McuLink(hold=(CMD_GET_TIME,))
+    frame = Frame(CMD_GET_TIME, 7, 0, b"")
+    assert link.receive_bytes(encode_frame(CMD_GET_TIME, 7), 0) == [Received(frame)]
+    assert link.reply(frame, b"\x07") == [SendSerial(encode_frame(0x18, 7, b"\x07"))]
+
+
+def test_repeated_request_is_acked_again_and_not_delivered_again():
+    link = McuLink()
+    wire = encode_frame(CMD_P0_UP, 9, b"\x04\x01")
+    link.receive_bytes(wire, 0)
+    assert link.receive_bytes(wire, DUPLICATE_WINDOW - 1) == [SendSerial(encode_frame(6, 9))]
+
+
+def test_repeated_held_request_gets_the_same_answer_again():
+    link = McuLink(hold=(CMD_GET_TIME,))
+    wire = encode_frame(CMD_GET_TIME, 7)
+    frame = link.receive_bytes(wire, 0)[0].frame
+    assert link.receive_bytes(wire, 10) == []
+    answer = link.reply(frame, b"\x07")
+    assert link.receive_bytes(wire, 20) == answer
+
+
+@pytest.mark.parametrize(
+    "again, at",
+    [
+        (encode_frame(CMD_P0_UP, 10, b"\x04\x01"), 10),
+        (encode_frame(CMD_P0_UP, 9, b"\x04\x02"), 10),
+        (encode_frame(CMD_P0_UP, 9, b"\x04\x01"), DUPLICATE_WINDOW),
+    ],
+)
+def test_another_sn_content_or_time_is_a_new_request(again, at):
+    link = McuLink()
+    link.receive_bytes(encode_frame(CMD_P0_UP, 9, b"\x04\x01"), 0)
+    assert isinstance(link.receive_bytes(again, at)[-1], Received)
+
+
+@pytest.mark.parametrize("role, notice", [(MODULE, 0x11), (MCU, 0x12)])
+def test_bad_checksum_of_a_request_is_complained_of(role, notice):
+    assert McuLink(role).receive_bytes(bytes.fromhex("ffff0005070800 0015"), 0) == [
+        SendSerial(encode_frame(notice, 8, b"\x01")),
+        Illegal(BadFrame(BAD_CHECKSUM, 7, 8)),
+    ]
+
+
+def test_bad_checksum_of_an_ack_is_not_complained_of():
+    assert McuLink().receive_bytes(bytes.fromhex("ffff000508080000 16"), 0) == [Illegal(BadFrame(BAD_CHECKSUM, 8, 8))]
+
+
+@pytest.mark.parametrize("role, notice", [(MODULE, 0x11), (MCU, 0x12)])
+def test_unknown_request_is_complained_of_and_unknown_ack_is_not(role, notice):
+    assert McuLink(role).receive_bytes(encode_frame(0x2B, 4), 0) == [
+        SendSerial(encode_frame(notice, 4, b"\x02")),
+        Illegal(BadFrame(BAD_UNKNOWN_CMD, 0x2B, 4)),
+    ]
+    assert McuLink(role).receive_bytes(encode_frame(0x2C, 4), 0) == []
+
+
+def test_complaint_of_a_bad_checksum_brings_the_request_again_at_once():
+    link = McuLink()
+    request = link.request(3, b"\x02", 0)
+    assert link.receive_bytes(encode_frame(0x12, 0, b"\x01"), 5)[-1:] == request
+    link.receive_bytes(encode_frame(0x12, 0, b"\x01"), 6)
+    assert not any(isinstance(o, SendSerial) for o in link.receive_bytes(encode_frame(0x12, 0, b"\x01"), 7))
+
+
+def test_complaint_of_an_unknown_command_ends_the_request():
+    link = McuLink()
+    link.request(0x0F, b"", 0, "token")
+    assert link.receive_bytes(encode_frame(0x12, 0, b"\x02"), 5)[-1] == Failed("token", FAIL_REFUSED)
+
+
+def test_complaint_of_another_sn_changes_nothing():
+    link = McuLink()
+    link.request(3, b"", 0)
+    assert link.receive_bytes(encode_frame(0x12, 9, b"\x02"), 5) == [Illegal(BadFrame(2, 0x12, 9))]
+    assert not link.is_idle()
+
+
+def test_half_a_frame_is_dropped_after_a_second_of_silence():
+    link = McuLink()
+    link.receive_bytes(bytes.fromhex("ffff0040 05"), 0)
+    assert link.next_timeout() == SILENCE
+    link.handle_timeout(SILENCE)
+    assert link.next_timeout() is None
+    assert link.receive_bytes(encode_frame(CMD_BINDABLE, 1), SILENCE + 1)[-1] == Received(
+        Frame(CMD_BINDABLE, 1, 0, b"")
+    )
+
+
+def test_reset_ends_everything_under_way():
+    link = McuLink()
+    for token in "abc":
+        link.request(3, b"", 0, token)
+    assert link.reset() == [Failed(token, FAIL_STOPPED) for token in "abc"]
+    assert link.next_timeout() is None
+
+
+@pytest.mark.parametrize("carry", LINES, ids=lambda f: f.__name__)
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.lists(st.tuples(st.booleans(), st.integers(0, 900)), max_size=12))
+def test_every_request_ends_in_exactly_one_outcome(carry, seed, plan):
+    """Both ends send, over a line that does its worst."""
+    module = LinkEnd(McuLink(MODULE))
+    mcu = LinkEnd(McuLink(MCU))
+    modem = NullModem(module, mcu, random.Random(seed), carry)
+    asked = {module: 0, mcu: 0}
+    for from_module, pause in plan:
+        end = module if from_module else mcu
+        cmd = CMD_P0_DOWN if from_module else CMD_P0_UP
+        modem.perform(end, end.link.request(cmd, bytes((asked[end],)), modem.now, asked[end]))
+        asked[end] += 1
+        modem.run(modem.now + pause)
+    modem.run(modem.now + 60_000)
+    for end in (module, mcu):
+        outcomes = [item.token for item in modem.heard[end] if isinstance(item, (Acked, Failed))]
+        assert sorted(outcomes) == list(range(asked[end]))
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 8))
+def test_a_losing_line_delivers_each_request_at_most_once(seed, requests):
+    module = LinkEnd(McuLink(MODULE))
+    mcu = LinkEnd(McuLink(MCU))
+    modem = NullModem(module, mcu, random.Random(seed), LINES[2])
+    for i in range(requests):
+        modem.perform(mcu, mcu.link.request(CMD_P0_UP, bytes((i,)), modem.now, i))
+    modem.run(30_000)
+    delivered = [item.frame.payload[0] for item in modem.heard[module] if isinstance(item, Received)]
+    acked = [item.token for item in modem.heard[mcu] if isinstance(item, Acked)]
+    assert delivered == sorted(set(delivered))
+    assert set(acked) <= set(delivered)
