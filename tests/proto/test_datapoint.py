@@ -14,19 +14,24 @@ from mcu_proto.errors import AttrError, LocalError, RemoteError
 
 PRODUCTS = {product.name: product for product in vectors.products()}
 SCHEMAS = {name: Schema.from_definition(product.definition) for name, product in PRODUCTS.items()}
-CASES = [pytest.param(name, case, id=f"{name}-{case.name}") for name, p in PRODUCTS.items() for case in p.cases]
-CONTROLS = [case for case in CASES if case.values[1].kind == "control"]
-REPORTS = [case for case in CASES if case.values[1].kind in ("report", "read_reply")]
 
 
-@pytest.mark.parametrize("name, case", CONTROLS)
+def _cases(*kinds):
+    """The P0 vectors of these kinds, with the name of their product."""
+    for name, product in PRODUCTS.items():
+        for case in product.cases:
+            if case.kind in kinds:
+                yield pytest.param(name, case, id="%s-%s" % (name, case.name))
+
+
+@pytest.mark.parametrize("name, case", _cases("control"))
 def test_control_vector_holds_in_both_directions(name, case):
     schema = SCHEMAS[name]
     assert schema.encode_control(case.values) == case.p0
     assert _plain(schema, schema.decode_control(case.p0)) == _plain(schema, case.values)
 
 
-@pytest.mark.parametrize("name, case", REPORTS)
+@pytest.mark.parametrize("name, case", _cases("report", "read_reply"))
 def test_report_vector_holds_in_both_directions(name, case):
     schema = SCHEMAS[name]
     decoded = _plain(schema, schema.decode(case.p0))
@@ -37,7 +42,7 @@ def test_report_vector_holds_in_both_directions(name, case):
         assert decoded[attr] == value
 
 
-@pytest.mark.parametrize("name, case", [c for c in CASES if c.values[1].kind == "read"])
+@pytest.mark.parametrize("name, case", _cases("read"))
 def test_read_vector(name, case):
     assert SCHEMAS[name].encode_read(case.values or None) == case.p0
 
@@ -135,7 +140,10 @@ def test_refused_control_names_the_attribute_and_what_was_expected(name, value, 
     assert why in str(error.value)
 
 
-@pytest.mark.parametrize("value, why", [(bytes(61), "61 bytes are too many, 60 fit"), (10**12, "hex text"), ("xyz", "hex text"), ([256], "hex text")])
+@pytest.mark.parametrize(
+    "value, why",
+    [(bytes(61), "61 bytes are too many, 60 fit"), (10**12, "hex text"), ("xyz", "hex text"), ([256], "hex text")],
+)
 def test_refused_binary_says_why(value, why):
     with pytest.raises(AttrError, match=why):
         SCHEMAS["extension60"].encode_control({"kuozhan": value})

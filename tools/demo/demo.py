@@ -180,7 +180,7 @@ class Demo:
 
     @contextlib.asynccontextmanager
     async def _agent(self, api: str, port: str) -> AsyncIterator[None]:
-        with self._log_path.open("a", encoding="utf-8") as log:  # noqa: ASYNC230 - a local file, once
+        with self._log_path.open("a", encoding="utf-8") as log:
             self._gateway = make_gateway(api, self._folder / "identity", port, self._arguments.baud, log)
             self._gateway.start()
             if not self._gateway.runners:

