@@ -157,7 +157,7 @@ def test_module_on_the_terminal_asks_controls_and_gets_reports(module):
 def test_bad_lines_are_answered_and_the_simulator_goes_on(module):
     simulator, module = module
     simulator.type("set target_temp 99")
-    simulator.wait_for("? set: attribute target_temp: is 99, expected -10 to 65")
+    simulator.wait_for("? set: attribute target_temp: 99 is not within -10 to 65")
     simulator.type("fly")
     simulator.wait_for("? unknown command fly")
     simulator.type("get target_temp")
@@ -331,8 +331,8 @@ def test_bad_script_exits_2_and_names_the_line(tmp_path):
     [
         (None, "No such file"),
         ("[", "is not JSON: line 1"),
-        ("[]", "no datapoint definition"),
-        ('{"entities": [{"attrs": [7]}]}', "no datapoint definition"),
+        ("[]", "is an object with product_key"),
+        ('{"entities": [{"attrs": [7]}]}', "attrs is a list of objects"),
         ('{"entities": [{"attrs": [{"id": 0, "name": "power", "type": "magic"}]}]}', "attribute power"),
         ("{}", "product key"),
     ],

@@ -18,10 +18,12 @@ SCHEMAS = {name: Schema.from_definition(product.definition) for name, product in
 
 def _cases(*kinds):
     """The P0 vectors of these kinds, with the name of their product."""
+    cases = []
     for name, product in PRODUCTS.items():
         for case in product.cases:
             if case.kind in kinds:
-                yield pytest.param(name, case, id="%s-%s" % (name, case.name))
+                cases.append(pytest.param(name, case, id="%s-%s" % (name, case.name)))
+    return cases
 
 
 @pytest.mark.parametrize("name, case", _cases("control"))

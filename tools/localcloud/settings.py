@@ -37,11 +37,11 @@ class Settings:
     adopt: bool = True
     # "any": every well-formed app id; "listed": only those of `localcloud app add`.
     apps: str = "any"
+    token_days: int = 7
+    history_days: int = 7
     # "listed": only products of `localcloud product add`; "any": a device with another product key is let in, and its
     # product is added as a transparent one until there is a definition.
     products: str = "listed"
-    token_days: int = 7
-    history_days: int = 7
 
 
 def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:

@@ -25,9 +25,4 @@ def load_product(path: str) -> dict:
         Schema.from_definition(definition)
     except LocalError as e:
         raise ProductError("product file %s: %s" % (path, e)) from None
-    except (AttributeError, TypeError, KeyError, IndexError, ValueError):
-        raise ProductError(
-            "product file %s is JSON, but no datapoint definition: expected an object with product_key, protocolType "
-            "and entities with attrs, as the Open API's datapoint call serves it" % path
-        ) from None
     return definition

@@ -1,0 +1,58 @@
+"""The local cloud's embedded broker as a process: where it listens, as a line of JSON, then it serves until SIGTERM.
+
+    python embedded.py FOLDER
+
+Any did may log in with any passcode: the bench has no devices to look up.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from localcloud.broker import DeviceLogin, make_broker
+
+
+class _AnyDevice:
+    """Knows every did, and nothing of it."""
+
+    def device(self, did: str) -> DeviceLogin | None:
+        return DeviceLogin(did, "", "", False)
+
+    def devices(self) -> Iterable[DeviceLogin]:
+        return ()
+
+    def learn_passcode(self, did: str, passcode: str) -> None:
+        pass
+
+
+class _Nobody:
+    """Is told of presence and does not mind."""
+
+    def device_connected(self, did: str, *, keepalive_s: int, ip: str, again: bool) -> None:
+        pass
+
+    def device_subscribed(self, did: str, topic_filter: str) -> None:
+        pass
+
+    def device_disconnected(self, did: str, reason: str) -> None:
+        pass
+
+
+async def _serve(folder: Path) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    broker = make_broker(
+        "embedded", host="127.0.0.1", port=0, data_dir=folder, credentials=_AnyDevice(), listener=_Nobody()
+    )
+    await broker.start()
+    login = {"port": broker.port, "username": broker.cloud_username, "password": broker.cloud_password}
+    print(json.dumps(login), flush=True)
+    await stop.wait()
+    await broker.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))
