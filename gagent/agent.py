@@ -86,12 +86,14 @@ _RESET_AFTER = const(2000)
 
 
 class Agent:
-    """`config` is an AgentConfig, written here when the identity changes; `baud` the speed of the serial line."""
+    """`config` is an AgentConfig, written here when the identity changes; `baud` the speed of the serial line,
+    `queue_size` how many controls may wait for the MCU.
+    """
 
-    def __init__(self, config, urandom, baud=9600):
+    def __init__(self, config, urandom, baud=9600, queue_size=16):
         self._config = config
         self._urandom = urandom
-        self._link = McuLink(hold=(CMD_GET_TIME, CMD_GET_MODULE_INFO), baud=baud)
+        self._link = McuLink(hold=(CMD_GET_TIME, CMD_GET_MODULE_INFO), baud=baud, queue_size=queue_size)
         self._cloud = CloudSession(config, urandom)
         self._state = IDLE
         self._network = False
@@ -391,10 +393,13 @@ class Agent:
 
     def _on_get_module_info(self, frame, now, out):
         c = self._config
-        info = message.ModuleInfo(
+        # An MCU asks this once in its life, if ever: loaded when it does.
+        from mcu_proto import module_info
+
+        info = module_info.ModuleInfo(
             self._info.protocol_ver, c.hard_version, c.soft_version, c.mac, c.ip, self._info.device_attr or 0
         )
-        out.extend(self._link.reply(frame, message.build_module_info(info)))
+        out.extend(self._link.reply(frame, module_info.build_module_info(info)))
 
     _ON_REQUEST = {
         CMD_P0_UP: _on_report,

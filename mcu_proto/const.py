@@ -29,8 +29,17 @@ CMD_ILLEGAL_FROM_MCU = const(0x12)
 CMD_PRODUCTION_TEST = const(0x13)
 CMD_BINDABLE = const(0x15)
 CMD_GET_TIME = const(0x17)
+CMD_ANNOUNCE = const(0x19)
+CMD_READY = const(0x1B)
+CMD_PIECE = const(0x1D)
+CMD_STOP_SENDING = const(0x1F)
 CMD_GET_MODULE_INFO = const(0x21)
+CMD_TRANSACTION = const(0x23)
+CMD_TRANSACTION_RESULT = const(0x25)
+CMD_STOP_RECEIVING = const(0x27)
 CMD_RESTART_MODULE = const(0x29)
+CMD_REGISTER_SUBDEVICES = const(0x53)
+CMD_SUBDEVICES_REGISTERED = const(0x55)
 
 # First byte of P0. The second hex digit row is the variable-length form of the first.
 ACTION_CONTROL = const(0x01)
@@ -43,6 +52,10 @@ ACTION_VAR_CONTROL = const(0x11)
 ACTION_VAR_READ = const(0x12)
 ACTION_VAR_READ_REPLY = const(0x13)
 ACTION_VAR_REPORT = const(0x14)
+# Light gateway: P0 of devices behind the MCU.
+ACTION_SUBDEVICE_STATES = const(0x71)
+ACTION_SUBDEVICE_DOWN = const(0x72)
+ACTION_SUBDEVICE_UP = const(0x73)
 
 # Bits of the module status word (0x0D).
 STATUS_SOFTAP = const(0x0001)
@@ -85,16 +98,30 @@ MAX_FRAME = const(2048)
 # Sent payload: the manual's limit; the oldest modules cannot receive more than 1024 wire bytes.
 MAX_PAYLOAD = const(900)
 
+# Bits of the device attributes in device info.
+ATTR_CENTRAL_CONTROLLER = const(0x0001)
+ATTR_GENERATED = const(0x0002)
+ATTR_LAN_ENCRYPTED = const(0x0040)
+ATTR_VARIABLE_LENGTH = const(0x0080)
+ATTR_LIGHT_GATEWAY = const(0x0100)
+
+# Low byte of the flags.
+FLAG_DID = const(0x0001)  # 03, 05: the payload begins with a did and its length
+FLAG_HEX = const(0x0001)  # 1b, 1d: lines of text instead of bytes
+FLAG_LAST = const(0x0002)  # 1d: the last line
+
 # Wait for an ack once the frame has left the line. MCUs answer within 100 ms; the manual's 200 ms is what they expect.
 ACK_TIMEOUT = const(200)
 # Transmissions of one request, the first included.
 SENDS = const(3)
 # A retransmission after a lost ack comes within this time; later the same sn and content are a new request.
 DUPLICATE_WINDOW = const(3000)
+# A piece is stored, often in flash, before it is acked.
+PIECE_TIMEOUT = const(3000)
 # Silence after which half a frame is dropped. Not earlier: slow MCUs pause inside a frame.
 SILENCE = const(1000)
 
-# What each end accepts from the other: the index of chapter 2, indexed by MODULE and MCU.
+# What each end accepts from the other, indexed by MODULE and MCU: chapter 2. Owners add what else they serve.
 REQUESTS_TO = (
     bytes(
         (
@@ -110,6 +137,12 @@ REQUESTS_TO = (
     ),
     bytes((CMD_GET_INFO, CMD_P0_DOWN, CMD_HEARTBEAT, CMD_MODULE_STATUS, CMD_RESTART_MCU)),
 )
+
+
+# Big data goes both ways; whoever takes or sends files adds these.
+TRANSFER_REQUESTS = bytes((CMD_ANNOUNCE, CMD_READY, CMD_PIECE, CMD_STOP_SENDING, CMD_STOP_RECEIVING))
+# Requests that somebody waits for: they go before management in the queue.
+URGENT_REQUESTS = bytes((CMD_P0_DOWN, CMD_P0_UP))
 
 
 def ack_of(cmd):

@@ -22,7 +22,7 @@ from .const import (
     ACTION_VAR_READ_REPLY,
     ACTION_VAR_REPORT,
 )
-from .errors import AttrError, LocalError, RemoteError
+from .errors import AttrError, RemoteError
 
 # access is the definition's `type`; position is (byte offset, bit offset, size) with size in bits for bool and enum and
 # in bytes otherwise; spec is the labels of an enum, the Scale of a number, else None.
@@ -55,18 +55,11 @@ class Schema:
     @classmethod
     def from_definition(cls, definition):
         """From the dict that GET /app/datapoint serves; AttrError or LocalError says what is wrong with it."""
-        kind, rows = _rows(definition)
-        attrs = sorted([_parse_attr(row) for row in rows], key=lambda attr: attr.id)
-        names = set()
-        for i, attr in enumerate(attrs):
-            if attr.id != i:
-                raise AttrError(attr.name, "has id %d, ids count from 0 without gaps" % attr.id)
-            if attr.name in names:
-                raise AttrError(attr.name, "is defined twice")
-            names.add(attr.name)
-        if kind != "var_len":
-            attrs = _positioned(attrs)
-        return cls(definition.get("product_key", ""), attrs, kind == "var_len")
+        # Only who has definitions loads their reader.
+        from .definition import parse_definition
+
+        product_key, attrs, variable = parse_definition(definition)
+        return cls(product_key, attrs, variable)
 
     def attr(self, name) -> Attr:
         """The attr of that name; AttrError when the product has none."""
@@ -147,6 +140,17 @@ class Schema:
                 whole |= _raw(attr, values[attr.name]) << self._fields[attr.name][0]
         return bytes((action,)) + whole.to_bytes(self._status_size, "big")
 
+    def beyond_limits(self, values) -> list:
+        """Names in `values` of a report that the definition does not allow; MCUs send such, and it is no error."""
+        names = []
+        for name in values:
+            attr = self.attr(name)
+            try:
+                _raw(attr, values[name])
+            except AttrError:
+                names.append(name)
+        return names
+
     def _encode_variable(self, action, values) -> bytes:
         flags = bits = used = 0
         rest = b""
@@ -213,109 +217,7 @@ def _field(attr, blocks, size) -> tuple:
     return 8 * (size - offset - length), (1 << 8 * length) - 1
 
 
-def _positioned(attrs) -> list:
-    """`attrs` with the positions of chapter 6.2 where the definition gives none."""
-    out = list(attrs)
-    offset = 0
-    for access in ACCESS:
-        bit = 0
-        for packed in (True, False):
-            for attr in attrs:
-                if attr.access != access or (DATA_TYPES[attr.data_type] == 0) != packed:
-                    continue
-                at, _, length = attr.position
-                if at is None:
-                    position = (offset, bit if packed else 0, length)
-                    out[attr.id] = Attr(attr.id, attr.name, attr.access, attr.data_type, position, attr.spec)
-                if packed:
-                    bit += length
-                else:
-                    offset += length
-            if packed:
-                offset += (bit + 7) // 8
-    return out
-
-
-def _rows(definition) -> tuple:
-    """(protocolType, datapoint rows) of a definition; a product without datapoints is transparent."""
-    if not isinstance(definition, dict):
-        raise LocalError("a product definition is an object with product_key and entities")
-    kind = definition.get("protocolType", "standard")
-    entities = definition.get("entities") or [{}]
-    if not isinstance(entities, list) or not isinstance(entities[0], dict):
-        raise LocalError("entities is a list with one object, which holds attrs")
-    rows = entities[0].get("attrs") or []
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise LocalError("attrs is a list of objects, one for each datapoint")
-    return kind, [] if kind == "custom" else rows
-
-
-def _parse_attr(row) -> Attr:
-    """One row of a definition; a missing position leaves its offsets None."""
-    name = row.get("name")
-    if not isinstance(name, str) or not name:
-        raise LocalError("a datapoint without a name: id %s" % row.get("id"))
-    if not isinstance(row.get("id"), int):
-        raise AttrError(name, "has no id")
-    access = row.get("type")
-    if not isinstance(access, str) or access not in ACCESS:
-        raise AttrError(name, "has type %s, expected one of %s" % (access, ", ".join(ACCESS)))
-    data_type = row.get("data_type")
-    if not isinstance(data_type, str) or data_type not in DATA_TYPES:
-        raise AttrError(name, "has data_type %s, expected one of %s" % (data_type, ", ".join(sorted(DATA_TYPES))))
-    size = DATA_TYPES[data_type]
-    spec = None
-    if data_type == "enum":
-        labels = row.get("enum") or []
-        if not isinstance(labels, list):
-            raise AttrError(name, "has an enum that is no list of labels")
-        spec = tuple([str(label) for label in labels])
-        size = _bits_for(len(spec))
-    elif data_type == "bool":
-        size = 1
-    elif size is not None:
-        spec = _parse_scale(name, row.get("uint_spec") or {}, size)
-    position = row.get("position")
-    if position is not None and not isinstance(position, dict):
-        raise AttrError(name, "has a position that is no object")
-    if position is None:
-        if size is None:
-            raise AttrError(name, "is binary without a position: its length is unknown")
-        return Attr(row["id"], name, access, data_type, (None, None, size), spec)
-    for key in ("byte_offset", "bit_offset", "len"):
-        if not isinstance(position.get(key), int) or position[key] < (1 if key == "len" else 0):
-            raise AttrError(name, "has position %s = %s" % (key, position.get(key)))
-    if data_type not in ("enum", "binary") and position["len"] != size:
-        raise AttrError(name, "has position len = %s, %s takes %s" % (position["len"], data_type, size))
-    return Attr(
-        row["id"], name, access, data_type, (position["byte_offset"], position["bit_offset"], position["len"]), spec
-    )
-
-
-def _bits_for(labels) -> int:
-    bits = 1
-    while labels > 1 << bits:
-        bits += 1
-    return bits
-
-
-def _parse_scale(name, row, size) -> Scale:
-    if not isinstance(row, dict):
-        raise AttrError(name, "has a uint_spec that is no object")
-    ratio, ratio_unit = _decimal(name, row.get("ratio", 1))
-    addition, addition_unit = _decimal(name, row.get("addition", 0))
-    unit = max(ratio_unit, addition_unit)
-    if not ratio:
-        raise AttrError(name, "has ratio 0")
-    top = (1 << 8 * size) - 1
-    low, high = row.get("min", 0), row.get("max", top)
-    for limit in (low, high):
-        if not isinstance(limit, (int, float)) or limit != int(limit):
-            raise AttrError(name, "has the limit %s, a whole raw value expected" % (limit,))
-    return Scale(int(low), min(int(high), top), ratio * (unit // ratio_unit), addition * (unit // addition_unit), unit)
-
-
-def _decimal(name, value) -> tuple:
+def decimal(name, value) -> tuple:
     """(n, unit) with value = n / unit exactly as its decimal text says, unit a power of ten."""
     if isinstance(value, int):
         return int(value), 1
@@ -359,7 +261,7 @@ def _raw(attr, value) -> int:
         return _raw_enum(attr, value)
     if attr.data_type == "binary":
         return _raw_binary(attr, value)
-    n, unit = _decimal(attr.name, value)
+    n, unit = decimal(attr.name, value)
     scale = attr.spec
     # raw = (value - addition) / ratio, rounded half up, in integers.
     top = n * scale.unit - scale.addition * unit

@@ -31,10 +31,28 @@ CMD_NAMES = {
     c.CMD_BINDABLE + 1: "open the binding window ack",
     c.CMD_GET_TIME: "get network time",
     c.CMD_GET_TIME + 1: "network time",
+    c.CMD_ANNOUNCE: "announce big data",
+    c.CMD_ANNOUNCE + 1: "announce big data ack",
+    c.CMD_READY: "ready for big data",
+    c.CMD_READY + 1: "ready for big data ack",
+    c.CMD_PIECE: "piece",
+    c.CMD_PIECE + 1: "piece ack",
+    c.CMD_STOP_SENDING: "sender stops",
+    c.CMD_STOP_SENDING + 1: "sender stops ack",
     c.CMD_GET_MODULE_INFO: "get module info",
     c.CMD_GET_MODULE_INFO + 1: "module info",
+    c.CMD_TRANSACTION: "transaction",
+    c.CMD_TRANSACTION + 1: "transaction ack",
+    c.CMD_TRANSACTION_RESULT: "transaction result",
+    c.CMD_TRANSACTION_RESULT + 1: "transaction result ack",
+    c.CMD_STOP_RECEIVING: "receiver stops",
+    c.CMD_STOP_RECEIVING + 1: "receiver stops ack",
     c.CMD_RESTART_MODULE: "restart module",
     c.CMD_RESTART_MODULE + 1: "restart module ack",
+    c.CMD_REGISTER_SUBDEVICES: "register sub-devices",
+    c.CMD_REGISTER_SUBDEVICES + 1: "register sub-devices ack",
+    c.CMD_SUBDEVICES_REGISTERED: "sub-devices registered",
+    c.CMD_SUBDEVICES_REGISTERED + 1: "sub-devices registered ack",
 }
 
 ACTION_NAMES = {
@@ -48,6 +66,9 @@ ACTION_NAMES = {
     c.ACTION_VAR_READ: "read (variable length)",
     c.ACTION_VAR_READ_REPLY: "read reply (variable length)",
     c.ACTION_VAR_REPORT: "report (variable length)",
+    c.ACTION_SUBDEVICE_STATES: "sub-devices online and offline",
+    c.ACTION_SUBDEVICE_DOWN: "sub-devices, to them",
+    c.ACTION_SUBDEVICE_UP: "sub-devices, from them",
 }
 
 # Bit of the status word: what it says when set. The signal level, bits 8 to 10, is a number and not here.

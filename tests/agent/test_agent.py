@@ -35,7 +35,8 @@ from mcu_proto.const import (
     STATUS_TEST,
 )
 from mcu_proto.link import SendSerial
-from mcu_proto.message import build_device_info, parse_module_info, parse_network_time
+from mcu_proto.mcu_message import build_device_info, parse_network_time
+from mcu_proto.module_info import parse_module_info
 
 LEVEL_7 = 0x0700
 APP = "app2dev/%s/appclient01" % DID

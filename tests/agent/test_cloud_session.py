@@ -13,7 +13,7 @@ from gagent.effects import (
     MqttConnect,
     MqttDisconnect,
 )
-from mcu_proto.message import parse_network_time
+from mcu_proto.mcu_message import parse_network_time
 
 TEN_MINUTES = 600_000
 

@@ -14,7 +14,7 @@ from gagent.config import AgentConfig
 from gagent.effects import HttpRequest, MqttConnect, MqttDisconnect, MqttPublish, Notice
 from mcu_proto.frame import FrameDecoder, encode_frame
 from mcu_proto.link import SendSerial
-from mcu_proto.message import build_device_info
+from mcu_proto.mcu_message import build_device_info
 
 KINDS = tuple(
     value for name, value in vars(all_effects).items() if isinstance(value, type) and issubclass(value, tuple)

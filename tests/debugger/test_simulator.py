@@ -43,13 +43,8 @@ from mcu_proto.const import (
 from mcu_proto.errors import AttrError, LocalError
 from mcu_proto.frame import FrameDecoder, encode_frame
 from mcu_proto.link import Acked, Failed, McuLink, Received, SendSerial
-from mcu_proto.message import (
-    ModuleInfo,
-    build_module_info,
-    build_module_status,
-    build_network_time,
-    parse_device_info,
-)
+from mcu_proto.message import build_module_status, build_network_time, parse_device_info
+from mcu_proto.module_info import ModuleInfo, build_module_info
 
 PRODUCT = json.loads((ROOT / "tools" / "demo" / "heatpump.json").read_text())
 

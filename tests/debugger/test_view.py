@@ -12,7 +12,8 @@ from mcu_proto.const import CMD_CONFIG_MODE, CMD_P0_DOWN, CMD_P0_UP, CONFIG_DIRE
 from mcu_proto.datapoint import Schema
 from mcu_proto.frame import BadFrame, Frame
 from mcu_proto.link import Acked, Failed, Illegal
-from mcu_proto.message import ConfigMode, DeviceInfo, build_config_mode, build_device_info
+from mcu_proto.mcu_message import build_config_mode, build_device_info
+from mcu_proto.message import ConfigMode, DeviceInfo
 
 PRODUCT = json.loads((ROOT / "tools" / "demo" / "heatpump.json").read_text())
 SCHEMA = Schema.from_definition(PRODUCT)

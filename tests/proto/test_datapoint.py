@@ -4,12 +4,13 @@ import copy
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testkit import vectors
 
 from mcu_proto.const import ACTION_READ_REPLY, ACTION_REPORT
-from mcu_proto.datapoint import Schema
+from mcu_proto.datapoint import WRITABLE, Schema
+from mcu_proto.definition import _parse_attr, compute_positions, misplaced
 from mcu_proto.errors import AttrError, LocalError, RemoteError
 
 PRODUCTS = {product.name: product for product in vectors.products()}
@@ -172,6 +173,14 @@ def test_enum_beyond_its_labels_is_shown_as_its_number():
         ({"data_type": "binary", "position": None}, "attribute n: is binary without a position"),
         ({"position": {"byte_offset": 0, "bit_offset": 0, "len": 3}}, "attribute n: has position len = 3"),
         ({"position": {"byte_offset": -1, "bit_offset": 0, "len": 1}}, "attribute n: has position byte_offset = -1"),
+        ({"position": {"byte_offset": 10**6, "bit_offset": 0, "len": 1}}, "attribute n: has position byte_offset"),
+        (
+            {"data_type": "enum", "enum": list("abc"), "position": {"byte_offset": 0, "bit_offset": 0, "len": 1}},
+            "3 labels take 2",
+        ),
+        ({"position": 5}, "attribute n: has a position that is no object"),
+        ({"data_type": "enum", "enum": 5}, "attribute n: has an enum that is no list"),
+        ({"uint_spec": 5}, "attribute n: has a uint_spec that is no object"),
         ({"uint_spec": {"ratio": "x"}}, "attribute n: x is no number"),
         ({"uint_spec": {"ratio": 0}}, "attribute n: has ratio 0"),
         ({"uint_spec": {"max": "many"}}, "attribute n: has the limit many"),
@@ -217,6 +226,92 @@ def test_any_definition_is_taken_or_refused_by_local_error(row, data_type, whole
         pass
 
 
+@pytest.mark.parametrize("first, second", [((0, 0, 1), (0, 0, 1)), ((0, 0, 3), (0, 2, 1)), ((0, 9, 2), (0, 10, 1))])
+def test_two_attributes_in_the_same_bits_are_refused(first, second):
+    definition = _definition("enum", enum=["a"], position=_position(first))
+    attrs = definition["entities"][0]["attrs"]
+    attrs.append({**attrs[0], "id": 1, "name": "m", "position": _position(second)})
+    with pytest.raises(AttrError, match="attribute m: has the position of n"):
+        Schema.from_definition(definition)
+
+
+def test_a_number_inside_a_bit_block_is_refused():
+    definition = _definition("bool", position=_position((0, 9, 1)))
+    attrs = definition["entities"][0]["attrs"]
+    attrs.append({**attrs[0], "id": 1, "name": "m", "data_type": "uint8", "position": _position((0, 0, 1))})
+    with pytest.raises(AttrError, match="attribute m: has the position of n"):
+        Schema.from_definition(definition)
+
+
+def test_a_position_that_differs_from_the_platforms_wins_and_is_told():
+    definition = _definition("uint8", position=_position((3, 0, 1)))
+    schema = Schema.from_definition(definition)
+    assert schema.encode_report({"n": 7}) == b"\x04\x00\x00\x00\x07"
+    assert misplaced(schema.attrs) == ["n"]
+    assert misplaced(SCHEMAS["everything_fixed"].attrs) == []
+
+
+def test_values_beyond_the_limits_are_shown_and_told():
+    schema = SCHEMAS["pet_house"]
+    values = schema.decode(b"\x04" + bytes((1, 255, 0, 0, 11, 0, 0, 0, 0, 0)))
+    assert values["Motor_Speed"] == 6
+    assert schema.beyond_limits(values) == ["LED_R", "Motor_Speed"]
+    assert schema.beyond_limits(schema.decode(b"\x04" + bytes(10))) == []
+
+
+# A definition as a platform would make it: attributes in the order of access and type, up to 128 of them.
+kinds = st.sampled_from(["bool", "enum", "uint8", "uint16", "uint32", "binary"])
+accesses = st.sampled_from(["status_writable", "status_readonly", "alert", "fault"])
+
+
+@st.composite
+def definitions(draw):
+    variable = draw(st.booleans())
+    pairs = draw(st.lists(st.tuples(accesses, kinds), max_size=draw(st.sampled_from([3, 20, 128]))))
+    order = ["bool", "enum", "uint8", "uint16", "uint32", "binary"]
+    groups = ["status_writable", "status_readonly", "alert", "fault"]
+    pairs.sort(key=lambda pair: (0 if variable else groups.index(pair[0]), order.index(pair[1])))
+    rows = []
+    for i, (access, kind) in enumerate(pairs):
+        row = {"id": i, "name": "attr%d" % i, "type": access, "data_type": kind}
+        if kind == "enum":
+            row["enum"] = ["label%d" % n for n in range(draw(st.integers(1, 40)))]
+        elif kind == "binary":
+            row["position"] = {"byte_offset": 0, "bit_offset": 0, "len": draw(st.integers(1, 4)), "unit": "byte"}
+        elif kind != "bool":
+            ratio = draw(st.sampled_from([1, 2, 0.1, 0.5, 0.01, "0.25"]))
+            row["uint_spec"] = {"ratio": ratio, "addition": draw(st.sampled_from([0, -30, 7, -0.5]))}
+        rows.append(row)
+    if not variable:
+        # A binary has no length without a position, so all of them get the platform's.
+        attrs = compute_positions([_parse_attr(row) for row in rows])
+        for row, attr in zip(rows, attrs, strict=True):
+            row["position"] = _position(attr.position)
+    return {"protocolType": "var_len" if variable else "standard", "entities": [{"attrs": rows}]}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(definitions(), st.randoms(use_true_random=False))
+def test_any_product_decodes_what_it_encodes(definition, rng):
+    schema = Schema.from_definition(definition)
+    values = {attr.name: _any_value(attr, rng) for attr in schema.attrs if not schema.variable or rng.random() < 0.7}
+    assert schema.decode(schema.encode_report(values)) == values
+    control = {attr.name: values[attr.name] for attr in schema.attrs if attr.access == WRITABLE and attr.name in values}
+    assert schema.decode_control(schema.encode_control(control)) == control
+    assert misplaced(schema.attrs) == [] or schema.variable
+
+
+def _any_value(attr, rng):
+    if attr.data_type == "bool":
+        return bool(rng.randrange(2))
+    if attr.data_type == "enum":
+        return rng.choice(attr.spec)
+    if attr.data_type == "binary":
+        return rng.randbytes(attr.position[2])
+    raw = rng.randint(attr.spec.low, attr.spec.high)
+    return _shown(raw * attr.spec.ratio + attr.spec.addition, attr.spec.unit)
+
+
 def test_definition_with_a_name_twice_is_refused():
     definition = _definition("bool")
     attrs = definition["entities"][0]["attrs"]
@@ -233,6 +328,10 @@ def test_transparent_product_has_no_attributes():
 def _definition(kind, **row):
     attr = {"id": 0, "name": "n", "type": "status_writable", "data_type": kind, **row}
     return {"protocolType": "standard", "entities": [{"attrs": [attr]}]}
+
+
+def _position(position):
+    return dict(zip(("byte_offset", "bit_offset", "len"), position, strict=True))
 
 
 def _number(data_type, ratio, addition, maximum=2**32 - 1):

@@ -1,5 +1,6 @@
 """mcu_proto.link: requests, acks, retransmission and complaints, on a clock the test moves."""
 
+import itertools
 import random
 
 import pytest
@@ -10,6 +11,8 @@ from testkit.null_modem import LINES, LinkEnd, NullModem
 from mcu_proto.const import (
     ACK_TIMEOUT,
     BAD_CHECKSUM,
+    BAD_LENGTH,
+    BAD_TRUNCATED,
     BAD_UNKNOWN_CMD,
     CMD_BINDABLE,
     CMD_GET_TIME,
@@ -28,7 +31,20 @@ from mcu_proto.const import (
 )
 from mcu_proto.errors import LocalError
 from mcu_proto.frame import BadFrame, Frame, encode_frame
-from mcu_proto.link import Acked, Failed, Illegal, McuLink, Received, SendSerial
+from mcu_proto.link import (
+    COUNT_BAD,
+    COUNT_DUPLICATES,
+    COUNT_FAILED,
+    COUNT_QUEUE_PEAK,
+    COUNT_RETRIED,
+    COUNT_SENT,
+    Acked,
+    Failed,
+    Illegal,
+    McuLink,
+    Received,
+    SendSerial,
+)
 
 
 def test_request_is_answered_by_the_ack_of_its_command_and_sn():
@@ -256,3 +272,106 @@ def test_a_losing_line_delivers_each_request_at_most_once(seed, requests):
     acked = [item.token for item in modem.heard[mcu] if isinstance(item, Acked)]
     assert delivered == sorted(set(delivered))
     assert set(acked) <= set(delivered)
+
+
+# What else a link does
+
+
+def test_urgent_requests_go_before_management():
+    link = McuLink()
+    link.request(7, b"", 0, "heartbeat")
+    link.request(0x0D, b"\x00\x01", 0, "status")
+    link.request(3, b"\x01", 0, "control")
+    link.request(3, b"\x02", 0, "next control")
+    order = []
+    for sn in range(4):
+        out = link.receive_bytes(encode_frame((8, 4, 4, 0x0E)[sn], sn), 1)
+        order.append(out[0].token)
+    assert order == ["heartbeat", "control", "next control", "status"]
+
+
+def test_an_urgent_request_takes_the_last_place_of_management():
+    link = McuLink(queue_size=2)
+    link.request(7, b"", 0, "pending")
+    link.request(0x0D, b"", 0, "status")
+    link.request(0x07, b"", 0, "heartbeat")
+    assert link.request(3, b"", 0, "control") == [Failed("heartbeat", FAIL_QUEUE_FULL)]
+    assert link.request(3, b"", 0, "control 2") == [Failed("status", FAIL_QUEUE_FULL)]
+    assert link.request(3, b"", 0, "control 3") == [Failed("control 3", FAIL_QUEUE_FULL)]
+    assert link.counts[COUNT_FAILED] == 3
+
+
+def test_a_queue_of_nothing_refuses_at_once():
+    link = McuLink(queue_size=0)
+    link.request(7, b"", 0)
+    assert link.request(3, b"", 0, "control") == [Failed("control", FAIL_QUEUE_FULL)]
+
+
+def test_counts_tell_the_life_of_the_line():
+    link = McuLink()
+    link.request(3, b"", 0)
+    link.request(3, b"", 0)
+    link.handle_timeout(link.next_timeout())
+    link.receive_bytes(encode_frame(4, 0), 300)
+    report = encode_frame(CMD_P0_UP, 9)
+    link.receive_bytes(report + report, 301)
+    link.receive_bytes(bytes.fromhex("ffff00050708000015") + encode_frame(0x2B, 1) + b"\xff\xff\x00\x00", 302)
+    link.receive_bytes(b"\xff\xff\x00\x09\x05" + encode_frame(CMD_P0_UP, 10), 303)
+    link.reset()
+    assert link.counts[COUNT_SENT] == 2
+    assert link.counts[COUNT_RETRIED] == 1
+    assert link.counts[COUNT_FAILED] == 1
+    assert link.counts[COUNT_DUPLICATES] == 1
+    assert link.counts[COUNT_QUEUE_PEAK] == 1
+    bad = [link.counts[COUNT_BAD + reason] for reason in (BAD_CHECKSUM, BAD_UNKNOWN_CMD, BAD_LENGTH, BAD_TRUNCATED)]
+    assert bad == [1, 1, 1, 1]
+
+
+def test_a_held_request_can_be_refused():
+    link = McuLink(hold=(CMD_GET_TIME,))
+    frame = link.receive_bytes(encode_frame(CMD_GET_TIME, 7), 0)[0].frame
+    assert link.complain(frame, 4) == [SendSerial(encode_frame(0x11, 7, b"\x04"))]
+
+
+def test_commands_beyond_the_basic_ones_are_taken_when_they_are_served():
+    assert isinstance(McuLink(serves=b"\x1b").receive_bytes(encode_frame(0x1B, 1), 0)[-1], Received)
+    assert isinstance(McuLink().receive_bytes(encode_frame(0x1B, 1), 0)[-1], Illegal)
+
+
+def test_the_gap_keeps_our_frames_apart():
+    link = McuLink(gap=50)
+    first = link.request(7, b"", 0)
+    assert len(first) == 1
+    assert link.receive_bytes(encode_frame(CMD_P0_UP, 1), 10)[0] == Received(Frame(CMD_P0_UP, 1, 0, b""))
+    assert link.next_timeout() == 9 * 10000 // 9600 + 50
+    assert link.handle_timeout(58) == []
+    assert link.handle_timeout(59) == [SendSerial(encode_frame(6, 1))]
+
+
+@given(
+    st.integers(1, 80),
+    st.lists(st.tuples(st.sampled_from(["request", "report", "time"]), st.integers(0, 60)), max_size=30),
+)
+def test_no_two_frames_of_ours_are_closer_than_the_gap(gap, plan):
+    link = McuLink(gap=gap, queue_size=4)
+    now = 0
+    sn = 0
+    written = []
+
+    def note(out):
+        written.extend([(now, item.data) for item in out if isinstance(item, SendSerial)])
+
+    for what, pause in plan:
+        if what == "request":
+            note(link.request(7, b"", now))
+        elif what == "report":
+            sn = (sn + 1) & 255
+            note(link.receive_bytes(encode_frame(CMD_P0_UP, sn), now))
+        until = now + pause
+        while (due := link.next_timeout()) is not None and due <= until:
+            now = max(now, due)
+            note(link.handle_timeout(now))
+        now = until
+        assert len(link._waiting) <= 4
+    for (at, data), (later, _) in itertools.pairwise(written):
+        assert later - at >= gap + len(data) * 10000 // 9600

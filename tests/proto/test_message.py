@@ -1,4 +1,4 @@
-"""mcu_proto.message: the payloads of the basic commands."""
+"""mcu_proto.message, mcu_message and module_info: the payloads of the basic commands, from both ends."""
 
 import calendar
 import time
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from testkit import vectors
 
-from mcu_proto import message
+from mcu_proto import mcu_message, message, module_info
 from mcu_proto.errors import LocalError, RemoteError
 
 FRAMES = {vector.name: vector for vector in vectors.frames()}
@@ -24,7 +24,7 @@ def test_device_info_vector_holds_in_both_directions(name):
     payload = FRAMES[name].payload
     info = message.parse_device_info(payload)
     assert info.product_key and info.protocol_ver == "00000004"
-    assert message.build_device_info(info) == payload
+    assert mcu_message.build_device_info(info) == payload
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_layout_of_device_info_is_told_by_its_length(name, attr, secret, data):
 def test_parse_undoes_build_of_device_info(versions, key, timeout, layout, attr, secret, data):
     tail = [attr if layout > 1 else None, secret if layout > 2 else None, data if layout > 3 else None]
     info = message.DeviceInfo(*versions, key, timeout, *tail)
-    assert message.parse_device_info(message.build_device_info(info)) == info
+    assert message.parse_device_info(mcu_message.build_device_info(info)) == info
 
 
 @pytest.mark.parametrize("size, layout", [(66, 1), (73, 1), (74, 2), (105, 2), (106, 3), (107, 3)])
@@ -87,19 +87,19 @@ def test_text_loses_its_padding_and_what_cannot_be_printed():
 
 @given(st.integers(0, 65535))
 def test_module_status_goes_both_ways(status):
-    assert message.parse_module_status(message.build_module_status(status)) == status
+    assert mcu_message.parse_module_status(message.build_module_status(status)) == status
 
 
 @pytest.mark.parametrize("name", [name for name in FRAMES if name.startswith("wifi_status_0")])
 def test_module_status_vector(name):
-    assert message.parse_module_status(FRAMES[name].payload) == int(name[-4:], 16)
+    assert mcu_message.parse_module_status(FRAMES[name].payload) == int(name[-4:], 16)
 
 
 def test_network_time_vectors():
     utc = 1566985983
     assert message.build_network_time(utc, 480) == FRAMES["time_reply"].payload
-    assert message.parse_network_time(FRAMES["time_reply"].payload) == (2019, 8, 28, 17, 53, 3, utc)
-    assert message.parse_network_time(FRAMES["time_reply_short"].payload) == (2019, 8, 28, 17, 53, 3, None)
+    assert mcu_message.parse_network_time(FRAMES["time_reply"].payload) == (2019, 8, 28, 17, 53, 3, utc)
+    assert mcu_message.parse_network_time(FRAMES["time_reply_short"].payload) == (2019, 8, 28, 17, 53, 3, None)
 
 
 def test_unknown_time_is_all_zero():
@@ -112,17 +112,17 @@ def test_network_time_is_the_calendar_of_the_c_library(utc, tz_minutes):
     if local < 0:
         return
     expected = time.gmtime(local)
-    got = message.parse_network_time(message.build_network_time(utc, tz_minutes))
+    got = mcu_message.parse_network_time(message.build_network_time(utc, tz_minutes))
     assert got[:6] == tuple(expected[:6])
     assert calendar.timegm((*got[:6], 0, 0, 0)) - 60 * tz_minutes == got.utc == utc
 
 
 @pytest.mark.parametrize(
     "name, build",
-    [("module_info_wifi", message.build_module_info), ("module_info_cellular", message.build_cellular_info)],
+    [("module_info_wifi", module_info.build_module_info), ("module_info_cellular", module_info.build_cellular_info)],
 )
 def test_module_info_vector_holds_in_both_directions(name, build):
-    info = message.parse_module_info(FRAMES[name].payload)
+    info = module_info.parse_module_info(FRAMES[name].payload)
     assert build(info) == FRAMES[name].payload
 
 
@@ -130,7 +130,7 @@ def test_module_info_vector_holds_in_both_directions(name, build):
 def test_config_mode_vector_holds_in_both_directions(name, mode):
     config = message.parse_config_mode(FRAMES[name].payload)
     assert config.mode == mode
-    assert message.build_config_mode(config) == FRAMES[name].payload
+    assert mcu_message.build_config_mode(config) == FRAMES[name].payload
 
 
 def test_config_mode_ignores_newer_texts():
@@ -143,12 +143,12 @@ def test_config_mode_ignores_newer_texts():
     [
         (message.parse_config_mode, b""),
         (message.parse_config_mode, b"\x04\x09short"),
-        (message.parse_module_status, b"\x00"),
-        (message.parse_network_time, bytes(6)),
-        (message.parse_module_info, b""),
-        (message.parse_module_info, b"\x01" + bytes(63)),
-        (message.parse_module_info, b"\x02"),
-        (message.parse_module_info, b"\x02" + bytes(80) + b"\x01\x05"),
+        (mcu_message.parse_module_status, b"\x00"),
+        (mcu_message.parse_network_time, bytes(6)),
+        (module_info.parse_module_info, b""),
+        (module_info.parse_module_info, b"\x01" + bytes(63)),
+        (module_info.parse_module_info, b"\x02"),
+        (module_info.parse_module_info, b"\x02" + bytes(80) + b"\x01\x05"),
         (message.parse_illegal, b""),
     ],
 )
@@ -162,9 +162,9 @@ def test_parsers_raise_nothing_but_remote_error(payload):
     for parse in (
         message.parse_device_info,
         message.parse_config_mode,
-        message.parse_module_status,
-        message.parse_network_time,
-        message.parse_module_info,
+        mcu_message.parse_module_status,
+        mcu_message.parse_network_time,
+        module_info.parse_module_info,
         message.parse_illegal,
     ):
         try:
@@ -176,7 +176,7 @@ def test_parsers_raise_nothing_but_remote_error(payload):
 def test_text_too_long_for_its_field_is_our_own_mistake():
     info = message.parse_device_info(FRAMES["device_info_v1"].payload)
     with pytest.raises(LocalError, match="9 bytes in a field of 8"):
-        message.build_device_info(info._replace(hard_ver="123456789"))
+        mcu_message.build_device_info(info._replace(hard_ver="123456789"))
 
 
 def test_illegal_notice_vectors():

@@ -10,7 +10,7 @@ from typing import Any
 
 from .mosquitto_running import free_port
 from .open_api_app import OpenApiApp
-from .processes_running import Processes, RunningProcess, until
+from .processes_running import Processes, RunningProcess
 from .repository import ROOT
 
 PRODUCT = ROOT / "tools" / "demo" / "heatpump.json"
@@ -57,10 +57,10 @@ class Chain:
         self.cloud = self.processes.start("localcloud", *arguments, stdin=subprocess.DEVNULL)
         self.cloud.says("ready")
 
-    def start_mcu(self) -> None:
+    def start_mcu(self, *flags: object) -> None:
         """Returns when its serial port is there."""
         arguments = ("sim", "--product", PRODUCT, "--port", "pty", "--link", self.mcu_path)
-        self.mcu = self.processes.start("mcu_debugger", *arguments)
+        self.mcu = self.processes.start("mcu_debugger", *arguments, *flags)
         self.mcu.says("MCU of")
 
     def kill_mcu(self) -> None:
@@ -89,7 +89,3 @@ class Chain:
         device = self.app.bind(PRODUCT_KEY, PRODUCT_SECRET, self.identity["mac"])
         assert device["is_online"]
         return str(device["did"])
-
-    def until_online(self, did: str) -> None:
-        """Seen by the cloud's user and by the MCU."""
-        until(lambda: self.app.is_online(did), "the cloud shows the device as online")

@@ -43,6 +43,10 @@ class McuOnPty:
         """The appliance changes attributes itself."""
         self._perform(self.simulator.set(values, _now()))
 
+    def write(self, data: bytes) -> None:
+        """Send bytes that the simulator knows nothing of."""
+        self._pty.write(data)
+
     def request(self, cmd: int, payload: bytes = b"") -> None:
         """Ask something of the module."""
         self._perform(self.simulator.request(cmd, payload, _now()))

@@ -5,7 +5,8 @@ from gagent.config import AgentConfig
 from gagent.effects import HttpRequest, MqttConnect, MqttPublish, Notice, SaveConfig
 from mcu_proto.frame import FrameDecoder, encode_frame
 from mcu_proto.link import SendSerial
-from mcu_proto.message import DeviceInfo, build_device_info
+from mcu_proto.mcu_message import build_device_info
+from mcu_proto.message import DeviceInfo
 
 MAC = "021122334455"
 PRODUCT_KEY = "0123456789abcdef0123456789abcdef"

@@ -30,14 +30,9 @@ from mcu_proto.datapoint import WRITABLE, Attr, Scale, Schema
 from mcu_proto.errors import AttrError, LocalError, RemoteError
 from mcu_proto.frame import Frame
 from mcu_proto.link import Acked, Failed, McuLink, Received, SendSerial
-from mcu_proto.message import (
-    DeviceInfo,
-    build_device_info,
-    parse_device_info,
-    parse_module_info,
-    parse_module_status,
-    parse_network_time,
-)
+from mcu_proto.mcu_message import build_device_info, parse_module_status, parse_network_time
+from mcu_proto.message import DeviceInfo, parse_device_info
+from mcu_proto.module_info import parse_module_info
 
 # Besides these the link's SendSerial, Acked, Failed and Illegal come out; the token of Acked and Failed is the command.
 InfoSent = namedtuple("InfoSent", ())  # the module asked who we are and was told

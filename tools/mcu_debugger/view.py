@@ -35,17 +35,9 @@ from mcu_proto.datapoint import Attr, Scale, Schema
 from mcu_proto.errors import RemoteError
 from mcu_proto.frame import BadFrame, Frame
 from mcu_proto.link import Acked, Failed, Illegal
-from mcu_proto.message import (
-    CellularInfo,
-    ModuleInfo,
-    NetworkTime,
-    parse_config_mode,
-    parse_device_info,
-    parse_illegal,
-    parse_module_info,
-    parse_module_status,
-    parse_network_time,
-)
+from mcu_proto.mcu_message import NetworkTime, parse_module_status, parse_network_time
+from mcu_proto.message import parse_config_mode, parse_device_info, parse_illegal
+from mcu_proto.module_info import CellularInfo, ModuleInfo, parse_module_info
 from mcu_proto.names import ACTION_NAMES, BAD_NAMES, CMD_NAMES, ERR_NAMES, FAIL_NAMES, STATUS_NAMES
 
 from .simulator import (
