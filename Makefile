@@ -45,7 +45,7 @@ bench: $(RUN_STAMP)
 	@$(BIN)/python tools/bench/bench.py $(ARGS)
 
 size: $(TEST_STAMP)
-	@$(BIN)/python tests/mpy_size.py
+	@PYTHONPATH=ports/micropython $(BIN)/python tests/mpy_size.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

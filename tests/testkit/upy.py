@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import fold
+
 from . import parts, vectors
 from .repository import ROOT, chip_sources
 
@@ -14,7 +16,7 @@ TRANSCRIPTS = TESTS / "transcripts"
 # Of the unix build, whose words are twice as wide: what runs in this much runs in about 27 KB on a chip.
 CHIP_HEAP = "40K"
 # The whole agent with its code in RAM, as no chip has it: there it stays in flash (ROMFS, or frozen). Only goes down.
-AGENT_HEAP = "112K"
+AGENT_HEAP = "84K"
 # Datapoints are for the cloud and the debugger; a chip never imports them.
 CLOUD_HEAP = "256K"
 
@@ -24,15 +26,21 @@ _P0_PARTS = ("attr_flags", "attr_vals", "dev_status", "rest", "raw")
 
 
 def compile_tree(target: Path) -> dict[str, int]:
-    """Every chip file, and the runner, as .mpy under `target`; file name -> bytes. Raises on what does not compile."""
+    """Every chip file, and the runner, folded and as .mpy under `target`; file name -> bytes.
+
+    Raises on what does not compile.
+    """
+    relative = {path: path.relative_to(_import_root(path)) for path in [*chip_sources(), TESTS / "upy_runner.py"]}
+    folded = fold.fold({fold.module_name(inside): path.read_text() for path, inside in relative.items()})
     sizes = {}
-    for path in [*chip_sources(), TESTS / "upy_runner.py"]:
-        # A port's package is imported by its own name, as on a chip.
-        parent = ROOT / "ports" / "micropython" if "ports" in path.parts else TESTS if path.parent == TESTS else ROOT
-        out = target / path.relative_to(parent).with_suffix(".mpy")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        compile_file(path, out)
-        sizes[str(path.relative_to(ROOT))] = out.stat().st_size
+    for path, inside in relative.items():
+        source = target / inside
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(folded[fold.module_name(inside)])
+        compile_file(source, source.with_suffix(".mpy"))
+        # MicroPython would take the source before the bytecode.
+        source.unlink()
+        sizes[str(path.relative_to(ROOT))] = source.with_suffix(".mpy").stat().st_size
     del sizes["tests/upy_runner.py"]
     return sizes
 
@@ -43,6 +51,13 @@ def compile_file(path: Path, out: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         raise SyntaxError("%s does not compile for MicroPython: %s" % (path, result.stderr.strip()))
+
+
+def _import_root(path: Path) -> Path:
+    """The folder that a chip's file is imported from: a port's package goes by its own name there."""
+    if "ports" in path.parts:
+        return ROOT / "ports" / "micropython"
+    return TESTS if path.parent == TESTS else ROOT
 
 
 def run(tree: Path, vector_dir: Path, heap: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,9 @@ from .storage import IdentityFile, StorageError, new_record
 
 # Kept free for documents: routed like any other, answered by nobody.
 _ANY_ADDRESS = ("192.0.2.1", 9)
+# Controls that may wait for one MCU: a 9600 baud line takes some 25 a second, and an app that gets four seconds ahead
+# of it has a loop somewhere.
+_MAX_CONTROLS = 100
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -77,7 +80,7 @@ class Gateway:
         self._redactor.learn(record)
         config = AgentConfig(record, settings.api, tz_minutes=settings.tz_minutes)
         config.ip = _own_address()
-        return Runner(port, Agent(config, os.urandom, port.baud), identity, self._redactor, log)
+        return Runner(port, Agent(config, os.urandom, port.baud, _MAX_CONTROLS), identity, self._redactor, log)
 
 
 def _own_address() -> str:

@@ -55,25 +55,28 @@ def open_log(verbosity: int, redactor: Redactor, stream: TextIO | None = None) -
 
 
 class PortLog(logging.LoggerAdapter):
-    """The log of one port: every line bears its name."""
+    """The log of one port: every line bears its name. `reason` and `product_key` are for sentences about notices."""
 
     def __init__(self, logger: logging.Logger, name: str) -> None:
         port_logger = logging.Logger(name, logger.level)
         port_logger.handlers = logger.handlers
         super().__init__(port_logger, {})
-        self._reason = ""
+        self.reason = ""
+        self.product_key = ""
         self._decoders = {"from MCU": FrameDecoder(), "to MCU": FrameDecoder()}
 
     def because(self, reason: str) -> None:
         """Why the next `offline` notice comes: the agent knows only a code."""
-        self._reason = reason
+        self.reason = reason
 
     def notice(self, notice: e.Notice) -> None:
         """One line for a `Notice`."""
+        if notice.code == e.NOTICE_MCU_READY:
+            self.product_key = _shown(notice.detail)
         level, sentence = _NOTICES.get(notice.code, (logging.INFO, _unknown_notice))
-        self.log(level, "%s", sentence(notice, self._reason))
+        self.log(level, "%s", sentence(notice, self))
         if notice.code == e.NOTICE_OFFLINE:
-            self._reason = ""
+            self.reason = ""
 
     def serial(self, direction: str, data: bytes) -> None:
         """The frames that end in `data`; `direction` is "from MCU" or "to MCU"."""
@@ -131,12 +134,19 @@ _REFUSALS = {
 }
 
 
-def _offline(notice: e.Notice, reason: str) -> str:
-    why = _REFUSALS.get(notice.detail) or reason or "connection lost"
+def _offline(notice: e.Notice, log: PortLog) -> str:
+    why = _REFUSALS.get(notice.detail) or log.reason or "connection lost"
     return "offline: %s" % why
 
 
-def _unknown_notice(notice: e.Notice, _: str) -> str:
+def _refused(notice: e.Notice, log: PortLog) -> str:
+    return "the cloud refused: %s; check `api` and that the cloud knows product key %s" % (
+        _shown(notice.detail),
+        log.product_key,
+    )
+
+
+def _unknown_notice(notice: e.Notice, _: PortLog) -> str:
     return "notice %d: %s" % (notice.code, _shown(notice.detail))
 
 
@@ -149,16 +159,16 @@ def _shown(detail: object) -> str:
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
-def _says(sentence: str) -> Callable[[e.Notice, str], str]:
+def _says(sentence: str) -> Callable[[e.Notice, PortLog], str]:
     return lambda notice, _: sentence % _shown(notice.detail) if "%s" in sentence else sentence
 
 
-def _mcu_silent(notice: e.Notice, _: str) -> str:
+def _mcu_silent(notice: e.Notice, _: PortLog) -> str:
     came = ", only %s came" % _shown(notice.detail) if notice.detail else ""
     return "the MCU does not answer%s: check its power, the wiring (TX to RX) and the baud rate; asking again" % came
 
 
-_NOTICES: dict[int, tuple[int, Callable[[e.Notice, str], str]]] = {
+_NOTICES: dict[int, tuple[int, Callable[[e.Notice, PortLog], str]]] = {
     e.NOTICE_MCU_SILENT: (logging.WARNING, _mcu_silent),
     e.NOTICE_MCU_READY: (logging.INFO, _says("MCU is there, product key %s")),
     e.NOTICE_MCU_LOST: (logging.WARNING, _says("MCU lost: %s; asking again")),
@@ -170,10 +180,7 @@ _NOTICES: dict[int, tuple[int, Callable[[e.Notice, str], str]]] = {
     e.NOTICE_REGISTERED: (logging.INFO, _says("registered, did %s")),
     e.NOTICE_ONLINE: (logging.INFO, _says("online, did %s")),
     e.NOTICE_OFFLINE: (logging.WARNING, _offline),
-    e.NOTICE_CLOUD_REFUSED: (
-        logging.ERROR,
-        _says("the cloud refused: %s; check `api` and that the cloud knows this product key"),
-    ),
+    e.NOTICE_CLOUD_REFUSED: (logging.ERROR, _refused),
     e.NOTICE_CLOUD_UNREACHABLE: (
         logging.ERROR,
         _says("the cloud cannot be reached: %s; check `api` and that the cloud is running"),

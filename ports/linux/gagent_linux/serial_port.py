@@ -107,7 +107,7 @@ def explain(url: str, error: Exception) -> str:
             os.environ.get("USER", "$USER"),
         )
     if number in (errno.EBUSY, errno.EAGAIN):
-        return "%s is in use by %s: stop it; waiting for the port" % (url, _holder(url) or "another program")
+        return "%s is in use by %s: stop it; waiting for the port" % (url, _holders(url) or "another program")
     if number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR):
         return "%s is not a serial port: correct `port`" % url
     return "%s cannot be opened (%s): trying again" % (url, error)
@@ -126,9 +126,10 @@ def _group(path: str) -> str:
         return "dialout"
 
 
-def _holder(path: str) -> str:
-    """Name and pid of a program that has `path` open, as far as this user may see."""
+def _holders(path: str) -> str:
+    """Name and pid of each program that has `path` open, as far as this user may see."""
     device = os.path.realpath(path)
+    found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         if int(pid) == os.getpid():
             continue
@@ -136,10 +137,10 @@ def _holder(path: str) -> str:
             links = [os.readlink(entry.path) for entry in os.scandir("/proc/%s/fd" % pid)]
             if device in links:
                 with open("/proc/%s/comm" % pid) as file:
-                    return "%s (pid %s)" % (file.read().strip(), pid)
+                    found.append("%s (pid %s)" % (file.read().strip(), pid))
         except OSError:  # another user's, or it ended meanwhile
             continue
-    return ""
+    return " and ".join(found)
 
 
 def _close(port: Any) -> None:

@@ -53,7 +53,7 @@ def load_settings(path: str) -> Settings:
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError("%s: cannot be read: %s" % (path, error)) from error
+        raise SettingsError("%s: cannot be read: %s" % (path, getattr(error, "strerror", error))) from error
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
