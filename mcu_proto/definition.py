@@ -108,35 +108,43 @@ def _parse_attr(row) -> Attr:
     data_type = row.get("data_type")
     if not isinstance(data_type, str) or data_type not in DATA_TYPES:
         raise AttrError(name, "has data_type %s, expected one of %s" % (data_type, ", ".join(sorted(DATA_TYPES))))
-    size = DATA_TYPES[data_type]
-    spec = None
+    spec, size = _parse_spec(name, data_type, row)
+    return Attr(row["id"], name, access, data_type, _parse_position(name, data_type, spec, size, row), spec)
+
+
+def _parse_spec(name, data_type, row) -> tuple:
+    """(labels or Scale or None, size in bits or bytes; None: only the position says it)."""
+    if data_type == "bool":
+        return None, 1
+    if data_type == "binary":
+        return None, None
     if data_type == "enum":
         labels = row.get("enum") or []
         if not isinstance(labels, list):
             raise AttrError(name, "has an enum that is no list of labels")
-        spec = tuple([str(label) for label in labels])
-        size = _bits_for(len(spec))
-    elif data_type == "bool":
-        size = 1
-    elif size is not None:
-        spec = _parse_scale(name, row.get("uint_spec") or {}, size)
+        return tuple([str(label) for label in labels]), _bits_for(len(labels))
+    size = DATA_TYPES[data_type]
+    return _parse_scale(name, row.get("uint_spec") or {}, size), size
+
+
+def _parse_position(name, data_type, spec, size, row) -> tuple:
+    """(byte offset, bit offset, size); the offsets are None where the definition has no position."""
     position = row.get("position")
-    if position is not None and not isinstance(position, dict):
-        raise AttrError(name, "has a position that is no object")
     if position is None:
         if size is None:
             raise AttrError(name, "is binary without a position: its length is unknown")
-        return Attr(row["id"], name, access, data_type, (None, None, size), spec)
+        return None, None, size
+    if not isinstance(position, dict):
+        raise AttrError(name, "has a position that is no object")
     for key, low in (("byte_offset", 0), ("bit_offset", 0), ("len", 1)):
         if not isinstance(position.get(key), int) or not low <= position[key] < 8 * MAX_PAYLOAD:
             raise AttrError(name, "has position %s = %s" % (key, position.get(key)))
-    if data_type not in ("enum", "binary") and position["len"] != size:
-        raise AttrError(name, "has position len = %s, %s takes %s" % (position["len"], data_type, size))
-    if data_type == "enum" and position["len"] < size:
-        raise AttrError(name, "has position len = %s, %d labels take %d" % (position["len"], len(spec), size))
-    return Attr(
-        row["id"], name, access, data_type, (position["byte_offset"], position["bit_offset"], position["len"]), spec
-    )
+    length = position["len"]
+    if data_type == "enum" and length < size:
+        raise AttrError(name, "has position len = %d, %d labels take %d" % (length, len(spec), size))
+    if data_type not in ("enum", "binary") and length != size:
+        raise AttrError(name, "has position len = %d, %s takes %d" % (length, data_type, size))
+    return position["byte_offset"], position["bit_offset"], length
 
 
 def _bits_for(labels) -> int:
