@@ -84,6 +84,87 @@ def check_wire(rows):
     return count
 
 
+def check_payloads(rows):
+    """[name, kind, payload]: parsed and built again, the same bytes; cut, nothing worse than RemoteError."""
+    from mcu_proto import mcu_message, message, module_info, subdevice, transaction, transfer
+
+    both = {
+        "device info": (message.parse_device_info, mcu_message.build_device_info),
+        "config mode": (message.parse_config_mode, mcu_message.build_config_mode),
+        "status": (mcu_message.parse_module_status, message.build_module_status),
+        "time": (mcu_message.parse_network_time, lambda time: message.build_network_time(time.utc, 480)),
+        "module info": (module_info.parse_module_info, module_info.build_module_info),
+        "cellular info": (module_info.parse_module_info, module_info.build_cellular_info),
+        "announce": (transfer.parse_announce, lambda pair: transfer.build_announce(pair[0], pair[1])),
+        "ready": (transfer.parse_ready, lambda pair: transfer.build_ready(pair[0], pair[1])),
+        "transaction": (transaction.parse_transaction, transaction.build_transaction),
+        "registration": (subdevice.parse_registration, subdevice.build_registration),
+        "states": (subdevice.parse_states, subdevice.build_states),
+        "data down": (subdevice.parse_data, lambda items: subdevice.build_data(0x72, items)),
+        "data up": (subdevice.parse_data, lambda items: subdevice.build_data(0x73, items)),
+    }
+    count = 0
+    for name, kind, payload in rows:
+        parse, build = both[kind]
+        payload = bytes.fromhex(payload)
+        _same(name, build(parse(payload)), payload)
+        for size in range(len(payload)):
+            try:
+                parse(payload[:size])
+            except RemoteError:
+                pass
+        count += 1
+    return count
+
+
+def check_transfer(rows):
+    """[size, piece size, is HEX]: a file crosses from one link to another and arrives whole."""
+    count = 0
+    for size, piece_size, is_hex in rows:
+        file = b":00112233\r\n" * (size // 11) if is_hex else b"\x00\x55\xff\x01" * (size // 4) + b"\xff" * (size % 4)
+        _same("file of %d bytes" % size, _carry(file, piece_size, is_hex), file)
+        count += 1
+    return count
+
+
+def _carry(file, piece_size, is_hex):
+    from mcu_proto.const import CMD_PIECE, CMD_READY, MCU, MODULE, TRANSFER_REQUESTS
+    from mcu_proto.link import Acked, McuLink, Received, SendSerial
+    from mcu_proto.transfer import Ended, NeedData, Ready, StoreData
+    from mcu_proto.transfer_receiver import TransferReceiver
+    from mcu_proto.transfer_sender import TransferSender
+
+    links = (
+        McuLink(MODULE, hold=(CMD_READY,), serves=TRANSFER_REQUESTS),
+        McuLink(MCU, hold=(CMD_PIECE,), serves=TRANSFER_REQUESTS),
+    )
+    sender = TransferSender(links[0], len(file), b"0" * 32, is_hex)
+    receiver = TransferReceiver(links[1], piece_size, is_hex)
+    machines = (sender, receiver)
+    stored = bytearray(len(file))
+    todo = [(0, item) for item in sender.start(0)]
+    while todo:
+        end, item = todo.pop(0)
+        more = []
+        if isinstance(item, SendSerial):
+            todo += [(1 - end, other) for other in links[1 - end].receive_bytes(item.data, 0)]
+        elif isinstance(item, Received):
+            more = machines[end].receive(item.frame, 0)
+        elif isinstance(item, Acked) and sender.owns(item.token):
+            more = sender.acked(item.token, 0)
+        elif isinstance(item, NeedData):
+            more = sender.give(file[item.offset : item.offset + item.size], 0)
+        elif isinstance(item, Ready):
+            more = receiver.accept(0)
+        elif isinstance(item, StoreData):
+            stored[item.offset : item.offset + len(item.data)] = item.data
+            more = receiver.stored(0)
+        elif isinstance(item, Ended) and item.reason:
+            raise Differs("transfer ended with %d" % item.reason)
+        todo += [(end, other) for other in more]
+    return bytes(stored)
+
+
 def check_product(rows):
     """A definition, then [name, kind, action, P0, {attr: value}, {binary attr: hex}, encodes to the same bytes]."""
     from mcu_proto.datapoint import Schema
@@ -175,6 +256,8 @@ CHECKS = {
     "frames": check_frames,
     "streams": check_streams,
     "wire": check_wire,
+    "payloads": check_payloads,
+    "transfer": check_transfer,
     "product": check_product,
     "conversions": check_conversions,
     "transcript": check_transcript,

@@ -17,9 +17,26 @@ TRANSCRIPTS = TESTS / "transcripts"
 CHIP_HEAP = "40K"
 # The whole agent with its code in RAM, as no chip has it: there it stays in flash (ROMFS, or frozen). Only goes down.
 AGENT_HEAP = "84K"
+# An upgrade with both its ends in one heap, and every parser at once.
+LIBRARY_HEAP = "64K"
 # Datapoints are for the cloud and the debugger; a chip never imports them.
 CLOUD_HEAP = "256K"
 
+_PAYLOADS = {
+    0x02: "device info",
+    0x09: "config mode",
+    0x0D: "status",
+    0x18: "time",
+    0x19: "announce",
+    0x1B: "ready",
+    0x22: "module info",
+    0x23: "transaction",
+    0x25: "transaction",
+    0x53: "registration",
+}
+_P0_KINDS = {0x71: "states", 0x72: "data down", 0x73: "data up"}
+# Forms that we read and do not build.
+_NOT_OURS = {"time_reply_unsynced", "time_reply_short"}
 # Sent by real MCUs, but not what we would send: surplus flags and padding.
 _DECODE_ONLY = {"read_reply_temp_padded_by_sdk", "periodic_report_undefined_flags"}
 _P0_PARTS = ("attr_flags", "attr_vals", "dev_status", "rest", "raw")
@@ -92,6 +109,22 @@ def cloud_vectors() -> dict[str, list[Any]]:
         [str(row["ratio"]), str(row["addition"]), str(row["display"]), row["raw"]] for row in vectors.conversions()
     ]
     return found
+
+
+def whole_library_vectors() -> dict[str, list[Any]]:
+    """Name -> rows of what simulators, gateways and upgrades need besides."""
+    rows = []
+    for vector in vectors.frames():
+        kind = _PAYLOADS.get(vector.cmd)
+        if vector.cmd in (0x03, 0x05):
+            kind = _P0_KINDS.get(vector.payload[0]) if vector.payload else None
+        if kind is not None and vector.name not in _NOT_OURS:
+            kind = "cellular info" if vector.name == "module_info_cellular" else kind
+            rows.append([vector.name, kind, vector.payload.hex()])
+    return {
+        "payloads": rows,
+        "transfer": [[0, 128, False], [1, 128, False], [128, 128, False], [2000, 300, False], [110, 0, True]],
+    }
 
 
 def transcripts() -> dict[str, list[Any]]:

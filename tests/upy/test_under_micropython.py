@@ -45,6 +45,11 @@ def test_a_transcript_is_replayed(replay, name):
     _passes(replay("transcript-%s.jsonl" % name, rows, heap), "transcript-" + name)
 
 
+@pytest.mark.parametrize("name", upy.whole_library_vectors())
+def test_the_rest_of_the_library_passes(replay, name):
+    _passes(replay(name + ".jsonl", upy.whole_library_vectors()[name], upy.LIBRARY_HEAP), name)
+
+
 @pytest.mark.parametrize("name", upy.cloud_vectors())
 def test_datapoints_pass(replay, name):
     _passes(replay(name + ".jsonl", upy.cloud_vectors()[name], upy.CLOUD_HEAP), name)
