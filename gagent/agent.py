@@ -8,6 +8,9 @@
 Two conversations meet here: `McuLink` with the MCU, `CloudSession` with the cloud. This file routes between them and
 keeps the module's own duties: handshake, heartbeat, status word, time, reset. P0 crosses it undecoded.
 
+A report goes out as a publish of qos 1 and only then is it acked to the MCU: what a port keeps before it performs the
+ack is never lost. Until there is a did, the newest report waits here.
+
 Laws of the boundary: an input never raises on what a peer sent; effects are performed in list order; `next_timeout` is
 valid after every call and `handle_timeout` harmless when early; `now` is milliseconds that never go back; `data` is not
 kept. `urandom(n)` gives n random bytes.
@@ -16,6 +19,9 @@ kept. `urandom(n)` gives n random bytes.
 from mcu_proto import message
 from mcu_proto.const import (
     ACK_TIMEOUT,
+    ACTION_READ_REPLY,
+    ACTION_VAR_READ_REPLY,
+    CMD_ANNOUNCE,
     CMD_BINDABLE,
     CMD_CONFIG_MODE,
     CMD_GET_INFO,
@@ -25,9 +31,13 @@ from mcu_proto.const import (
     CMD_MODULE_STATUS,
     CMD_P0_DOWN,
     CMD_P0_UP,
+    CMD_PIECE,
     CMD_PRODUCTION_TEST,
+    CMD_REGISTER_SUBDEVICES,
     CMD_RESET_MODULE,
     CMD_RESTART_MODULE,
+    CMD_STOP_SENDING,
+    CMD_SUBDEVICES_REGISTERED,
     MAX_PAYLOAD,
     STATUS_APP,
     STATUS_BINDABLE,
@@ -39,10 +49,10 @@ from mcu_proto.const import (
     const,
 )
 from mcu_proto.errors import RemoteError
-from mcu_proto.link import Acked, Failed, Illegal, McuLink, Received, SendSerial
+from mcu_proto.link import COUNT_NAMES, Acked, Failed, Illegal, McuLink, Received, SendSerial
 
-from . import topics, wire
-from .cloud import CloudSession
+from . import device_api, topics, wire
+from .cloud import KEEPALIVE_S, CloudSession
 from .effects import (
     NOTICE_BAD_FRAME,
     NOTICE_CONTROL_FAILED,
@@ -53,9 +63,11 @@ from .effects import (
     NOTICE_NEW_IDENTITY,
     NOTICE_RESET,
     NOTICE_RESTART,
+    NOTICE_UPLOAD,
     ConfigureNetwork,
     MqttPublish,
     Notice,
+    Reported,
     Restart,
     SaveConfig,
 )
@@ -65,10 +77,11 @@ IDLE = const(0)
 HANDSHAKE = const(1)
 RUN = const(2)
 
-# Tokens of our own requests; a control's token is (cloud command, client, sn).
+# Tokens of our own requests; a control's token is (cloud command, client, sn, P0).
 _ASKED_INFO = const(1)
 _ASKED_LIFE = const(2)
 _TOLD_STATUS = const(3)
+_LOCAL = const(4)
 
 # The reference agent asks ten rounds and gives up; we pause and go on.
 _ROUNDS = const(10)
@@ -88,13 +101,33 @@ _RESET_AFTER = const(2000)
 class Agent:
     """`config` is an AgentConfig, written here when the identity changes; `baud` the speed of the serial line,
     `queue_size` how many controls may wait for the MCU.
+
+    `crypto` has the port's md5(data), aes_encrypt(key, data) and aes_decrypt(key, data): with it a product whose MCU
+    knows its secret uses generation B of the device API. `local` asks for `Reported`, `cloud` is False when there is
+    none to talk to, `max_upload` is the largest file that an MCU may send up: 0 refuses all, as a chip must.
     """
 
-    def __init__(self, config, urandom, baud=9600, queue_size=16):
+    def __init__(self, config, urandom, baud=9600, queue_size=16, crypto=None, local=False, cloud=True, max_upload=0):
         self._config = config
         self._urandom = urandom
-        self._link = McuLink(hold=(CMD_GET_TIME, CMD_GET_MODULE_INFO), baud=baud, queue_size=queue_size)
+        self._crypto = crypto
+        self._local = local
+        self._has_cloud = cloud
+        hold = (CMD_P0_UP, CMD_GET_TIME, CMD_GET_MODULE_INFO, CMD_PIECE)
+        serves = bytes((CMD_REGISTER_SUBDEVICES,))
+        if max_upload:
+            serves += bytes((CMD_ANNOUNCE, CMD_PIECE, CMD_STOP_SENDING))
+        self._link = McuLink(hold=hold, serves=serves, baud=baud, queue_size=queue_size)
         self._cloud = CloudSession(config, urandom)
+        self._max_upload = max_upload
+        self._upload = None
+        self._subdevices = None
+        self._local_online = False
+        self._reports = self._controls = self._control_failures = 0
+        # The newest report while there is no did to publish it under.
+        self._kept = None
+        self._heartbeat = _HEARTBEAT
+        self._tz_minutes = config.tz_minutes
         self._state = IDLE
         self._network = False
         self._signal = 0
@@ -126,6 +159,8 @@ class Agent:
             return out
         if self._ask_at is not None and now >= self._ask_at:
             self._ask_info(now, out)
+        if self._upload is not None:
+            self._upload.handle_timeout(now, out)
         if self._state == RUN:
             self._run_duties(now, out)
         out.extend(self._cloud.handle_timeout(now))
@@ -144,6 +179,7 @@ class Agent:
             self._bindable_until,
             self._test_until,
             self._restart_at,
+            None if self._upload is None else self._upload.next_timeout(),
         ):
             if at is not None and (first is None or at < first):
                 first = at
@@ -195,6 +231,19 @@ class Agent:
         self._tell_status(now, out)
         return out
 
+    def control(self, p0, now) -> list:
+        """A local control or read: P0 for the MCU; its answer, if it has content, comes as `Reported`."""
+        out = []
+        self._send_p0(p0, _LOCAL, now, out)
+        return out
+
+    def local_online(self, up, now) -> list:
+        """Where there is no cloud: whether something local stands in for it, as the status word tells the MCU."""
+        out = []
+        self._local_online = up
+        self._tell_status(now, out)
+        return out
+
     def receive_publish(self, topic, payload, now) -> list:
         """A message on one of the topics of MqttConnect."""
         out = []
@@ -212,13 +261,19 @@ class Agent:
 
     def http_response(self, ref, status, body, now) -> list:
         """The answer to HttpRequest `ref`."""
-        out = self._cloud.http_response(ref, status, body, now)
+        out = []
+        if self._subdevices is None or not self._subdevices.http_response(ref, status, body, now, out):
+            out = self._cloud.http_response(ref, status, body, now)
+            self._publish_kept(out)
         self._tell_status(now, out)
         return out
 
     def http_failed(self, ref, reason, now) -> list:
         """HttpRequest `ref` got no answer; `reason` is text for people."""
-        return self._cloud.http_failed(ref, reason, now)
+        out = []
+        if self._subdevices is None or not self._subdevices.http_failed(ref, now, out):
+            out = self._cloud.http_failed(ref, reason, now)
+        return out
 
     def snapshot(self) -> dict:
         """The state for status pages and tests; no secrets."""
@@ -233,7 +288,15 @@ class Agent:
             "app_count": self._app_count,
             "mcu_hard_ver": info.hard_ver if info else "",
             "mcu_soft_ver": info.soft_ver if info else "",
+            "counts": self._counts(),
         }
+
+    def _counts(self) -> dict:
+        counts = {name: count for name, count in zip(COUNT_NAMES, self._link.counts) if name}
+        counts["reports"] = self._reports
+        counts["controls"] = self._controls
+        counts["control_failures"] = self._control_failures
+        return counts
 
     # The MCU's side.
 
@@ -246,11 +309,14 @@ class Agent:
 
     def _stop_link(self, out):
         for failed in self._link.reset():
-            if isinstance(failed.token, tuple):
+            if failed.token == _LOCAL or isinstance(failed.token, tuple):
+                self._control_failures += 1
                 out.append(Notice(NOTICE_CONTROL_FAILED, failed.reason))
         self._forget_mcu()
 
     def _forget_mcu(self):
+        self._upload = None
+        self._in_hand = []
         self._ask_at = None
         self._restart = self._restart_at = None
         self._app_count = 0
@@ -303,7 +369,7 @@ class Agent:
     def _on_alive(self, now):
         if self._state == RUN:
             self._misses = 0
-            self._heartbeat_at = now + _HEARTBEAT
+            self._heartbeat_at = now + self._heartbeat
 
     def _on_acked(self, token, frame, now, out):
         if token == _ASKED_INFO:
@@ -314,7 +380,11 @@ class Agent:
         elif token == _TOLD_STATUS:
             self._status_busy = False
             self._status_at = now + _STATUS_EVERY
-        elif token != _ASKED_LIFE:
+        elif token == _LOCAL:
+            self._controls += 1
+            self._tell_reported(frame.payload, out)
+        elif token is not None and token != _ASKED_LIFE:
+            self._controls += 1
             self._answer_control(token, frame.payload, out)
 
     def _on_failed(self, token, reason, now, out):
@@ -327,7 +397,10 @@ class Agent:
             self._misses += 1
             if self._misses >= _MISSES:
                 self._lose_mcu("no answer to %d heartbeats" % _MISSES, now, out)
-        else:
+        elif token is not None:
+            if token != _LOCAL:
+                self._in_hand.remove(token)
+            self._control_failures += 1
             out.append(Notice(NOTICE_CONTROL_FAILED, reason))
 
     def _on_info(self, info, now, out):
@@ -337,6 +410,7 @@ class Agent:
             out.append(SaveConfig(config.to_record()))
             out.append(Notice(NOTICE_NEW_IDENTITY, info.product_key))
         self._info = info
+        self._heed(message.parse_env(info.data or b""))
         self._state = RUN
         self._on_alive(now)
         self._open_bindable(now)
@@ -345,13 +419,67 @@ class Agent:
 
     def _on_request(self, frame, now, out):
         if self._state == RUN:
-            self._ON_REQUEST[frame.cmd](self, frame, now, out)
+            handler = self._ON_REQUEST.get(frame.cmd)
+            if handler is not None:
+                handler(self, frame, now, out)
         elif frame.cmd == CMD_GET_TIME:
             self._on_get_time(frame, now, out)
+        elif frame.cmd == CMD_P0_UP:
+            # Whose product it is is not known yet: the MCU tells its state again when it changes.
+            out.extend(self._link.reply(frame))
 
     def _on_report(self, frame, now, out):
-        if self._cloud.is_online():
-            out.append(MqttPublish(topics.dev2app(self._config.did), wire.encode(wire.CLOUD_REPORT, frame.payload), 0))
+        self._reports += 1
+        self._tell_reported(frame.payload, out)
+        if self._has_cloud and self._test_until is None:
+            self._publish_report(frame.payload, out)
+        out.extend(self._link.reply(frame))
+
+    def _publish_report(self, p0, out):
+        did = self._config.did
+        if did:
+            out.append(MqttPublish(topics.dev2app(did), wire.encode(wire.CLOUD_REPORT, p0), 1))
+        else:
+            self._kept = p0
+
+    def _publish_kept(self, out):
+        if self._kept is not None and self._config.did:
+            p0, self._kept = self._kept, None
+            self._publish_report(p0, out)
+
+    def _tell_reported(self, p0, out):
+        if self._local and p0:
+            out.append(Reported(p0))
+
+    def _on_big_data(self, frame, now, out):
+        if self._upload is None:
+            # Few MCUs send files: loaded for the first that does.
+            from .upload import Upload
+
+            self._upload = Upload(self._link, self._max_upload, self._crypto.md5, self._publish_file)
+        self._upload.receive(frame, now, out)
+
+    def _publish_file(self, file, out):
+        if self._config.did:
+            out.append(MqttPublish(topics.dev2app(self._config.did), wire.encode(wire.CLOUD_REPORT, file), 1))
+            out.append(Notice(NOTICE_UPLOAD, len(file)))
+
+    def _on_register_subdevices(self, frame, now, out):
+        if self._subdevices is None:
+            # Only gateways have such.
+            from .subdevices import Subdevices
+
+            self._subdevices = Subdevices(self._config, self._urandom, self._cloud.request, self._send_registered)
+        self._subdevices.receive(frame, self._cloud.is_online(), now, out)
+
+    def _send_registered(self, payload, now, out):
+        self._from_link(self._link.request(CMD_SUBDEVICES_REGISTERED, payload, now), now, out)
+
+    def _heed(self, env):
+        """What the MCU's own text in device info asks for; nonsense is ignored."""
+        self._heartbeat = _number(env, "LocalHT", 5, 3600, _HEARTBEAT // 1000) * 1000
+        self._tz_minutes = _number(env, "tz", -43200, 50400, self._config.tz_minutes * 60) // 60
+        self._cloud.keepalive_s = _number(env, "m2mKeepAL", 10, 3600, KEEPALIVE_S)
 
     def _on_config_mode(self, frame, now, out):
         try:
@@ -389,7 +517,7 @@ class Agent:
     def _on_get_time(self, frame, now, out):
         utc = self._utc or self._cloud.utc
         seconds = utc[0] + (now - utc[1]) // 1000 if utc else 0
-        out.extend(self._link.reply(frame, message.build_network_time(seconds, self._config.tz_minutes)))
+        out.extend(self._link.reply(frame, message.build_network_time(seconds, self._tz_minutes)))
 
     def _on_get_module_info(self, frame, now, out):
         c = self._config
@@ -410,6 +538,10 @@ class Agent:
         CMD_GET_TIME: _on_get_time,
         CMD_GET_MODULE_INFO: _on_get_module_info,
         CMD_RESTART_MODULE: _on_restart,
+        CMD_ANNOUNCE: _on_big_data,
+        CMD_PIECE: _on_big_data,
+        CMD_STOP_SENDING: _on_big_data,
+        CMD_REGISTER_SUBDEVICES: _on_register_subdevices,
     }
 
     def _open_bindable(self, now):
@@ -420,7 +552,7 @@ class Agent:
 
     def _run_duties(self, now, out):
         if self._heartbeat_at is not None and now >= self._heartbeat_at:
-            self._heartbeat_at = now + _HEARTBEAT
+            self._heartbeat_at = now + self._heartbeat
             self._from_link(self._link.request(CMD_HEARTBEAT, b"", now, _ASKED_LIFE), now, out)
         if self._bindable_until is not None and now >= self._bindable_until:
             self._bindable = False
@@ -448,7 +580,7 @@ class Agent:
             (STATUS_CONFIG, self._configuring),
             (STATUS_BINDABLE, self._bindable),
             (STATUS_ROUTER, self._network),
-            (STATUS_CLOUD, self._cloud.is_online()),
+            (STATUS_CLOUD, self._cloud.is_online() or (self._local_online and not self._has_cloud)),
             (STATUS_APP, self._app_count > 0),
             (STATUS_TEST, self._test_until is not None),
         ):
@@ -459,8 +591,22 @@ class Agent:
     # The cloud's side.
 
     def _join_cloud(self, now, out):
-        if self._state == RUN and self._network and self._test_until is None and self._restart_at is None:
-            out.extend(self._cloud.start((self._info.hard_ver, self._info.soft_ver), now))
+        idle = self._test_until is None and self._restart_at is None
+        if self._has_cloud and self._state == RUN and self._network and idle:
+            info = self._info
+            out.extend(self._cloud.start((info.hard_ver, info.soft_ver), now, self._api()))
+
+    def _api(self):
+        """Generation B of the device API where the MCU knows its secret and the port can encrypt, else A."""
+        secret = self._info.product_secret
+        if self._crypto is None or not secret or len(secret) != 32:
+            return device_api
+        from .device_api_b import SecretApi
+
+        try:
+            return SecretApi(self._crypto, secret)
+        except ValueError:
+            return device_api  # no hex digits, so no secret
 
     def _leave_cloud(self, out):
         out.extend(self._cloud.stop())
@@ -469,16 +615,27 @@ class Agent:
     def _on_app(self, client, envelope, now, out):
         if envelope.cmd != wire.CLOUD_COMMAND and envelope.cmd != wire.CLOUD_CONTROL:
             out.append(Notice(NOTICE_IGNORED, "app command %04x" % envelope.cmd))
-        elif len(envelope.p0) > MAX_PAYLOAD:
-            out.append(Notice(NOTICE_IGNORED, "control of %d bytes, an MCU takes %d" % (len(envelope.p0), MAX_PAYLOAD)))
+        else:
+            token = (envelope.cmd, client, envelope.sn, envelope.p0)
+            # Sent again while the first is still under way: it is executed, and answered, once.
+            if token not in self._in_hand:
+                self._send_p0(envelope.p0, token, now, out)
+
+    def _send_p0(self, p0, token, now, out):
+        if len(p0) > MAX_PAYLOAD:
+            out.append(Notice(NOTICE_IGNORED, "control of %d bytes, an MCU takes %d" % (len(p0), MAX_PAYLOAD)))
         elif self._state != RUN:
             out.append(Notice(NOTICE_IGNORED, "control while there is no MCU"))
         else:
-            token = (envelope.cmd, client, envelope.sn)
-            self._from_link(self._link.request(CMD_P0_DOWN, envelope.p0, now, token, ACK_TIMEOUT), now, out)
+            if token != _LOCAL:
+                self._in_hand.append(token)
+            self._from_link(self._link.request(CMD_P0_DOWN, p0, now, token, ACK_TIMEOUT), now, out)
 
     def _answer_control(self, token, p0, out):
-        cmd, client, sn = token
+        self._in_hand.remove(token)
+        cmd, client, sn, _ = token
+        if p0 and p0[0] in (ACTION_READ_REPLY, ACTION_VAR_READ_REPLY):
+            self._tell_reported(p0, out)
         if not self._cloud.is_online():
             return
         did = self._config.did
@@ -494,3 +651,11 @@ class Agent:
             self._tell_status(now, out)
         else:
             out.append(Notice(NOTICE_IGNORED, "service command %04x" % cmd))
+
+
+def _number(env, key, low, high, default) -> int:
+    text = env.get(key, "")
+    digits = text[1:] if text.startswith("-") else text
+    if not digits.isdigit() or not low <= int(text) <= high:
+        return default
+    return int(text)

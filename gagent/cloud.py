@@ -48,8 +48,8 @@ _NEXT = (
     (OFF, REGISTERING, PROVISIONING, CONNECTING),
 )
 
-# The keep-alive the reference agent announces.
-_KEEPALIVE_S = const(120)
+# The keep-alive the reference agent announces; an MCU may name another.
+KEEPALIVE_S = const(120)
 # Failed logins in a row before the broker's address is asked for again, and refusals before we register again.
 _LOGINS = const(3)
 _REFUSALS = const(6)
@@ -74,6 +74,9 @@ class CloudSession:
         self._chore_ref = 0
         self._chores = []
         self._versions = ("", "")
+        # Generation A, or a SecretApi; both have the same four calls.
+        self._api = device_api
+        self.keepalive_s = KEEPALIVE_S
         self._server = None
         self._failures = 0
         self._refusals = 0
@@ -83,11 +86,12 @@ class CloudSession:
         # Seconds since 1970 as the cloud last told them, with the moment it did; the agent takes it from here.
         self.utc = None
 
-    def start(self, versions, now) -> list:
-        """Go on line; `versions` are the MCU's (hardware, software). Harmless when already under way."""
+    def start(self, versions, now, api=device_api) -> list:
+        """Go on line by `api`; `versions` are the MCU's (hardware, software). Harmless when already under way."""
         if self._state != OFF:
             return []
         self._versions = versions
+        self._api = api
         self._server = None
         out = []
         self._step(now, out)
@@ -145,9 +149,9 @@ class CloudSession:
             self._step_ref = 0
             try:
                 if self._state == REGISTERING:
-                    self._on_registration(device_api.parse_registration(status, body), now, out)
+                    self._on_registration(self._api.parse_registration(status, body), now, out)
                 else:
-                    self._on_provision(device_api.parse_provision(status, body), now, out)
+                    self._on_provision(self._api.parse_provision(status, body), now, out)
             except ConfigError as error:
                 self._on_refusal(status, error, now, out)
         elif ref and ref == self._chore_ref:
@@ -182,6 +186,13 @@ class CloudSession:
             return self._ask_time_at
         return self._retry_at
 
+    def request(self, request, out) -> int:
+        """One request of the device API; its ref. The answer is told to who asked for it."""
+        self._ref += 1
+        method, path, body = request
+        out.append(HttpRequest(self._ref, method, self._config.api_url + path, body))
+        return self._ref
+
     def is_online(self) -> bool:
         return self._state == ONLINE
 
@@ -200,10 +211,10 @@ class CloudSession:
             self._enter(REGISTERING)
             self._registered_at = now
             self._refusals = 0
-            self._ask(device_api.register(config), out)
+            self._ask(self._api.register(config), out)
         elif self._server is None:
             self._enter(PROVISIONING)
-            self._ask(device_api.provision(config.did), out)
+            self._ask(self._api.provision(config), out)
         else:
             self._connect(out)
 
@@ -216,16 +227,12 @@ class CloudSession:
         self._enter(CONNECTING)
         c = self._config
         topics = subscriptions(c.did, c.product_key)
-        out.append(MqttConnect(self._server.host, self._server.port, c.did, c.did, c.passcode, _KEEPALIVE_S, topics))
+        out.append(
+            MqttConnect(self._server.host, self._server.port, c.did, c.did, c.passcode, self.keepalive_s, topics)
+        )
 
     def _ask(self, request, out):
-        self._step_ref = self._request(request, out)
-
-    def _request(self, request, out) -> int:
-        self._ref += 1
-        method, path, body = request
-        out.append(HttpRequest(self._ref, method, self._config.api_url + path, body))
-        return self._ref
+        self._step_ref = self.request(request, out)
 
     def _on_registration(self, did, now, out):
         self._config.did = did
@@ -233,7 +240,7 @@ class CloudSession:
         out.append(Notice(NOTICE_REGISTERED, did))
         self._server = None
         self._enter(PROVISIONING)
-        self._ask(device_api.provision(did), out)
+        self._ask(self._api.provision(self._config), out)
 
     def _on_provision(self, server, now, out):
         self._server = server
@@ -243,7 +250,10 @@ class CloudSession:
 
     def _on_refusal(self, status, error, now, out):
         out.append(Notice(NOTICE_CLOUD_REFUSED, str(error)))
-        if self._state == PROVISIONING and status in (403, 404):
+        if self._api is not device_api and status in (400, 404):
+            # A cloud without generation B, or without the product's secret: the plain calls may do.
+            self._api = device_api
+        elif self._state == PROVISIONING and status in (403, 404):
             # The did is disabled or unknown there, and no retry changes that.
             self._refusals = _REFUSALS
         self._wait(now, out)
@@ -274,10 +284,10 @@ class CloudSession:
             elif chore == _CHORE_OLD_DID:
                 request = device_api.disable(c.old_did, c.old_passcode)
             else:
-                request = device_api.provision(c.did)
+                request = self._api.provision(c)
             self._chores.pop(0)
             self._chore = chore
-            self._chore_ref = self._request(request, out)
+            self._chore_ref = self.request(request, out)
             return
 
     def _on_chore(self, status, body, now, out):
@@ -286,7 +296,7 @@ class CloudSession:
             out.append(SaveConfig(self._config.to_record()))
         elif self._chore == _CHORE_TIME:
             try:
-                self._learn_time(device_api.parse_provision(status, body), now)
+                self._learn_time(self._api.parse_provision(status, body), now)
             except ConfigError:
                 pass  # the clock runs on; asked again in an hour
         self._next_chore(out)

@@ -32,6 +32,8 @@ class AgentConfig:
             setattr(self, name, value)
         if not self.mac:
             raise ConfigError("mac: missing")
+        # "<product key>/<mac>" -> [did, passcode] of the devices behind a gateway.
+        self.subdevices = _checked_subdevices(record.get("subdevices", {}))
         self.api_url = api_url
         self.hard_version = hard_version
         self.soft_version = soft_version
@@ -40,8 +42,11 @@ class AgentConfig:
         self.ip = ""
 
     def to_record(self) -> dict:
-        """The identity as a plain dict of texts."""
-        return {name: getattr(self, name) for name, size in _FIELDS}
+        """The identity as a plain dict of texts, and the sub-devices' where there are any."""
+        record = {name: getattr(self, name) for name, size in _FIELDS}
+        if self.subdevices:
+            record["subdevices"] = dict(self.subdevices)
+        return record
 
     def renew(self, product_key, urandom):
         """Become another device: the old did waits for its removal from the cloud, a new passcode is drawn."""
@@ -50,7 +55,24 @@ class AgentConfig:
             self.old_passcode = self.passcode
         self.did = ""
         self.product_key = product_key
-        self.passcode = "".join([chr(65 + b % _PASSCODE_LETTERS) for b in urandom(_PASSCODE_LENGTH)])
+        self.passcode = self.draw_passcode(urandom)
+
+    def draw_passcode(self, urandom) -> str:
+        """A new passcode."""
+        return "".join([chr(65 + b % _PASSCODE_LETTERS) for b in urandom(_PASSCODE_LENGTH)])
+
+
+def _checked_subdevices(table) -> dict:
+    out = {}
+    try:
+        for key, pair in table.items():
+            did, passcode = pair
+            if not (_is_plain(did) and _is_plain(passcode)):
+                raise ValueError
+            out[key] = [did, passcode]
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigError('subdevices: expected "<product key>/<mac>": [did, passcode]')  # noqa: B904
+    return out
 
 
 def _is_plain(text) -> bool:

@@ -19,13 +19,18 @@ _DID_LENGTH = 22
 
 def register(config) -> tuple:
     """Ask for a did."""
-    body = "passcode=%s&mac=%s&product_key=%s" % (config.passcode, config.mac, config.product_key)
+    return register_other(config.passcode, config.mac, config.product_key)
+
+
+def register_other(passcode, mac, product_key) -> tuple:
+    """Ask for the did of a device behind this one."""
+    body = "passcode=%s&mac=%s&product_key=%s" % (passcode, mac, product_key)
     return "POST", "/dev/devices", body.encode()
 
 
-def provision(did) -> tuple:
+def provision(config) -> tuple:
     """Ask where the broker is, and what time."""
-    return "GET", "/dev/devices/" + did, b""
+    return "GET", "/dev/devices/" + config.did, b""
 
 
 def disable(did, passcode) -> tuple:

@@ -10,7 +10,8 @@ from mcu_proto.link import SendSerial
 
 # Connect and log in, then subscribe to `topics` in order with QoS 0. Answer: mqtt_connected or mqtt_lost(reason).
 MqttConnect = namedtuple("MqttConnect", ("host", "port", "client_id", "username", "password", "keepalive_s", "topics"))
-# Publish; no answer. Dropped by the port when the session is gone: the agent hears of that through mqtt_lost.
+# Publish; no answer. With qos 0 it is dropped when there is no session. With qos 1 it is a report: the port keeps it
+# safe before it performs the next effect (the ack to the MCU), session or not, and delivers in order.
 MqttPublish = namedtuple("MqttPublish", ("topic", "payload", "qos"))
 # Close the session with a DISCONNECT, or give up connecting; no answer, not even mqtt_lost.
 MqttDisconnect = namedtuple("MqttDisconnect", ())
@@ -22,6 +23,8 @@ SaveConfig = namedtuple("SaveConfig", ("record",))
 ConfigureNetwork = namedtuple("ConfigureNetwork", ("mode",))
 # Start the agent anew: call `start` again (a chip may as well restart). `reason` is a NOTICE_* number.
 Restart = namedtuple("Restart", ("reason",))
+# For local features: P0 of a report, of a read reply or of the answer to a local control, undecoded.
+Reported = namedtuple("Reported", ("p0",))
 # Something worth a line in a log or on a screen; safe to ignore. `detail` is a str, bytes or int.
 Notice = namedtuple("Notice", ("code", "detail"))
 
@@ -40,3 +43,6 @@ NOTICE_CONTROL_FAILED = const(12)  # the MCU did not take a control; detail: FAI
 NOTICE_IGNORED = const(13)  # a message we do not serve; detail: what it was
 NOTICE_RESET = const(14)  # the MCU asked for a factory reset
 NOTICE_RESTART = const(15)  # the MCU asked for a restart
+NOTICE_UPLOAD = const(16)  # a file of the MCU went up; detail: its size
+NOTICE_UPLOAD_FAILED = const(17)  # detail: ENDED_* of the transfer, or why it was refused
+NOTICE_SUBDEVICE = const(18)  # a device behind the MCU was registered or removed; detail: meshId

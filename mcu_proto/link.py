@@ -52,6 +52,21 @@ COUNT_FAILED = const(2)  # ended in Failed
 COUNT_DUPLICATES = const(3)  # requests of the peer that came again
 COUNT_QUEUE_PEAK = const(4)  # most requests that ever waited
 COUNT_BAD = const(5)
+# The indexes by name, for snapshots.
+COUNT_NAMES = (
+    "sent",
+    "retried",
+    "failed",
+    "duplicates",
+    "queue_peak",
+    "",
+    "bad_checksum",
+    "bad_unknown",
+    "",
+    "",
+    "bad_length",
+    "bad_truncated",
+)
 _COUNTS = const(12)
 
 

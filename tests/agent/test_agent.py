@@ -1,7 +1,7 @@
 """gagent.agent: handshake, duties towards the MCU, relay."""
 
 import pytest
-from testkit.module_driver import DEVICE_INFO, DID, PRODUCT_KEY, ModuleDriver
+from testkit.module_driver import DEVICE_INFO, DID, PRODUCT_KEY, PROVISIONED, ModuleDriver
 
 from gagent import wire
 from gagent.effects import (
@@ -18,6 +18,7 @@ from gagent.effects import (
     ConfigureNetwork,
     MqttDisconnect,
     MqttPublish,
+    Reported,
     Restart,
 )
 from mcu_proto.const import (
@@ -293,12 +294,37 @@ def test_restart_is_acked_first_and_done_after_100_ms():
 # Relay
 
 
-def test_report_is_acked_before_it_is_published():
+def test_report_is_handed_over_before_it_is_acked():
     driver = ModuleDriver().go_online()
     assert driver.mcu_says(5, 9, b"\x04\x01\x02") == [
+        MqttPublish("dev2app/" + DID, wire.encode(wire.CLOUD_REPORT, b"\x04\x01\x02"), 1),
         SendSerial(bytes.fromhex("ffff0005060900 0014")),
-        MqttPublish("dev2app/" + DID, wire.encode(wire.CLOUD_REPORT, b"\x04\x01\x02"), 0),
     ]
+
+
+def test_report_is_handed_over_while_the_cloud_is_away():
+    driver = ModuleDriver().go_online()
+    driver.do("mqtt_lost", 0)
+    driver.mcu_says(5, 9, b"\x04\x01")
+    assert driver.published() == [("dev2app/" + DID, wire.encode(wire.CLOUD_REPORT, b"\x04\x01"))]
+
+
+def test_the_newest_report_waits_for_the_first_did():
+    driver = ModuleDriver()
+    driver.boot()
+    driver.mcu_says(5, 1, b"\x04\x01")
+    driver.mcu_says(5, 2, b"\x04\x02")
+    assert driver.published() == [] and driver.sent_frames()[-1].cmd == 6
+    driver.do("http_response", 1, 201, b"did=" + DID.encode())
+    assert driver.published() == [("dev2app/" + DID, wire.encode(wire.CLOUD_REPORT, b"\x04\x02"))]
+    driver.do("http_response", 2, 200, PROVISIONED)
+    assert driver.published() == []
+
+
+def test_report_before_the_handshake_is_acked_and_no_more():
+    driver = ModuleDriver(ModuleDriver().go_online().saved)
+    driver.do("start")
+    assert driver.mcu_says(5, 9, b"\x04") == [SendSerial(bytes.fromhex("ffff00050609000014"))]
 
 
 @pytest.mark.parametrize("p0", [b"", bytes(900), b"\xff\x55\xff\xff", b"\x06 transparent"])
@@ -392,6 +418,78 @@ def test_long_client_id_is_cut_as_the_reference_agent_does():
     driver.do("receive_publish", "app2dev/%s/%s" % (DID, "c" * 30), wire.encode(wire.CLOUD_CONTROL, b"\x01", 7))
     driver.mcu_says(4, driver.sent_frames()[0].sn)
     assert driver.published()[0][0] == "dev2app/%s/%s" % (DID, "c" * 23)
+
+
+def test_control_sent_again_while_it_is_under_way_is_executed_once():
+    driver = ModuleDriver().go_online()
+    control = wire.encode(wire.CLOUD_CONTROL, b"\x01\x01", 7)
+    driver.do("receive_publish", APP, control)
+    frame = driver.sent_frames()[0]
+    assert driver.do("receive_publish", APP, control) == []
+    driver.mcu_says(4, frame.sn)
+    assert len(driver.published()) == 1 and driver.sent_frames() == []
+    driver.do("receive_publish", APP, control)
+    assert driver.sent_frames()[0].payload == b"\x01\x01"
+
+
+def test_local_features_see_every_report_and_reply():
+    driver = ModuleDriver(local=True).go_online()
+    assert Reported(b"\x04\x01") in driver.mcu_says(5, 1, b"\x04\x01")
+    driver.do("receive_publish", APP, wire.encode(wire.CLOUD_CONTROL, b"\x02", 7))
+    assert Reported(b"\x03\x05") in driver.mcu_says(4, driver.sent_frames()[0].sn, b"\x03\x05")
+    driver.do("control", b"\x02")
+    assert driver.mcu_says(4, driver.sent_frames()[0].sn, b"\x03\x06") == [Reported(b"\x03\x06")]
+
+
+def test_local_control_is_queued_sent_and_told_when_it_fails():
+    driver = ModuleDriver(local=True).go_online()
+    driver.do("control", b"\x01\x01")
+    assert driver.sent_frames()[0].payload == b"\x01\x01"
+    driver.pass_time(2000)
+    assert driver.notices() == [NOTICE_CONTROL_FAILED]
+    assert driver.agent.snapshot()["counts"]["control_failures"] == 1
+
+
+def test_without_a_cloud_nothing_is_asked_of_one_and_the_mcu_is_told_of_what_stands_in():
+    driver = ModuleDriver(local=True, cloud=False)
+    driver.boot()
+    driver.settle()
+    assert driver.requests() == driver.connects() == []
+    assert status_words(driver.do("local_online", True)) == [0x073A]
+    driver.settle()
+    assert driver.mcu_says(5, 1, b"\x04\x01")[0] == Reported(b"\x04\x01")
+    assert driver.published() == [] and driver.sent_frames()[0].cmd == 6
+
+
+def test_what_the_mcu_asks_for_in_its_device_info_is_heeded():
+    info = DEVICE_INFO._replace(device_attr=0, product_secret="", data=b"LocalHT=20&tz=3600&m2mKeepAL=60&x=y")
+    driver = ModuleDriver(info=info).go_online()
+    assert driver.keepalive == 60
+    assert frames_of(driver.pass_time(19_999), CMD_HEARTBEAT) == []
+    assert len(frames_of(driver.pass_time(1), CMD_HEARTBEAT)) == 1
+    driver.settle()
+    driver.mcu_says(0x17, 1)
+    time = parse_network_time(driver.sent_frames()[0].payload)
+    assert time.hour == (time.utc // 3600 + 1) % 24
+
+
+@pytest.mark.parametrize("data", [b"LocalHT=0&tz=x&m2mKeepAL=", b"LocalHT=--20&tz=99999999999&m2mKeepAL=1"])
+def test_nonsense_in_device_info_is_ignored(data):
+    info = DEVICE_INFO._replace(device_attr=0, product_secret="", data=data)
+    driver = ModuleDriver(info=info).go_online()
+    assert driver.keepalive == 120
+    assert len(frames_of(driver.pass_time(55_000), CMD_HEARTBEAT)) == 1
+
+
+def test_counts_tell_the_life_of_the_agent():
+    driver = ModuleDriver().go_online()
+    driver.mcu_says(5, 1, b"\x04")
+    driver.mcu_says(5, 1, b"\x04")
+    driver.do("receive_publish", APP, wire.encode(wire.CLOUD_CONTROL, b"\x01", 7))
+    driver.mcu_says(4, driver.sent_frames()[0].sn)
+    counts = driver.agent.snapshot()["counts"]
+    assert (counts["reports"], counts["duplicates"], counts["controls"]) == (1, 1, 1)
+    assert counts["sent"] == 4  # device info, two status words, the control
 
 
 def test_bad_frames_are_told_of():

@@ -26,7 +26,7 @@ def test_requests_are_those_of_the_reference_agent():
         "/dev/devices",
         b"passcode=BDGWMHRXWX&mac=021122334455&product_key=0123456789abcdef0123456789abcdef",
     )
-    assert device_api.provision(config.did) == ("GET", "/dev/devices/CaptureDevice000000001", b"")
+    assert device_api.provision(config) == ("GET", "/dev/devices/CaptureDevice000000001", b"")
     assert device_api.check_firmware(config, device_api.FIRMWARE_MCU, "00000003", "00000001") == (
         "POST",
         "/dev/ota/v4.1/update_and_check/CaptureDevice000000001",

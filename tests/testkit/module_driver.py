@@ -21,9 +21,10 @@ class ModuleDriver:
     The MCU is silent unless a test speaks for it or sets `mcu_answers`.
     """
 
-    def __init__(self, record=None, info=DEVICE_INFO, urandom=bytes):
+    def __init__(self, record=None, info=DEVICE_INFO, urandom=bytes, **options):
         self.config = AgentConfig(record or {"mac": MAC}, "http://api.example")
-        self.agent = Agent(self.config, urandom)
+        self.agent = Agent(self.config, urandom, **options)
+        self.keepalive = None
         self.info = info
         self.now = 0
         self.effects = []
@@ -73,6 +74,7 @@ class ModuleDriver:
             elif isinstance(effect, HttpRequest):
                 asked += self.do("http_response", effect.ref, *self.answer(effect))
             elif isinstance(effect, MqttConnect):
+                self.keepalive = effect.keepalive_s
                 asked += self.do("mqtt_connected")
 
     def answer(self, request):
