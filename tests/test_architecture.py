@@ -29,9 +29,17 @@ EDGES = {
         ),
         (),
     ),
-    # frame and names: `-v` shows frames as words.
+    # frame and names: `-v` shows frames as words. datapoint: local features, on a gateway that has the room.
     "gagent_linux": Edges(
-        ("gagent", "mcu_proto.const", "mcu_proto.errors", "mcu_proto.frame", "mcu_proto.names"), ("serial", "paho")
+        (
+            "gagent",
+            "mcu_proto.const",
+            "mcu_proto.datapoint",
+            "mcu_proto.errors",
+            "mcu_proto.frame",
+            "mcu_proto.names",
+        ),
+        ("serial", "paho", "crcmod", "cryptography"),
     ),
     "gagent_upy": Edges(("gagent", "mcu_proto.const", "mcu_proto.errors"), ()),
     "mcu_debugger": Edges(("mcu_proto", "gagent.wire"), ("serial", "crcmod", "rich", "textual")),
