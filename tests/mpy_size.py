@@ -14,14 +14,17 @@ from testkit import parts, upy
 # For the cloud, the debugger and the simulator; or loaded when first needed (files cross the line, an MCU asks).
 _NOT_AT_START = {
     "datapoint",
+    "device_api_b",
     "definition",
     "mcu_message",
     "module_info",
     "subdevice",
+    "subdevices",
     "transaction",
     "transfer",
     "transfer_receiver",
     "transfer_sender",
+    "upload",
 }
 BUDGET = Path(__file__).parent / "mpy_budget.json"
 

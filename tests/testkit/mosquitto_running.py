@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from . import parts
 
@@ -17,9 +17,12 @@ _START_S = 10
 class Mosquitto:
     """One broker; `port` stays the same when it is killed and started again."""
 
-    def __init__(self, folder: pathlib.Path, users: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: pathlib.Path, users: Mapping[str, str] | None = None, listener: Sequence[str] = ()
+    ) -> None:
         self._folder = folder
         self._users = users
+        self._listener = listener
         self._process: subprocess.Popen | None = None
         self.host = "127.0.0.1"
         self.port = free_port()
@@ -43,7 +46,7 @@ class Mosquitto:
         self._end(signal.SIGTERM)
 
     def _write_settings(self) -> pathlib.Path:
-        lines = ["listener %d %s" % (self.port, self.host), "persistence false"]
+        lines = ["listener %d %s" % (self.port, self.host), *self._listener, "persistence false"]
         if os.geteuid() == 0:
             lines.append("user root")  # otherwise it gives up root, and may not read this folder any more
         if self._users is None:
@@ -83,9 +86,14 @@ class Mosquitto:
 
 
 @contextlib.contextmanager
-def mosquitto_running(folder: pathlib.Path, users: Mapping[str, str] | None = None) -> Iterator[Mosquitto]:
-    """A broker that accepts everybody, or only `users` (name -> password); its files go into `folder`."""
-    broker = Mosquitto(folder, users)
+def mosquitto_running(
+    folder: pathlib.Path, users: Mapping[str, str] | None = None, listener: Sequence[str] = ()
+) -> Iterator[Mosquitto]:
+    """A broker that accepts everybody, or only `users` (name -> password); its files go into `folder`.
+
+    `listener` has further lines of its settings for the one listener, such as its certificate.
+    """
+    broker = Mosquitto(folder, users, listener)
     broker.start()
     try:
         yield broker

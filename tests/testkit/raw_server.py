@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 Reader = asyncio.StreamReader
@@ -9,7 +10,9 @@ Writer = asyncio.StreamWriter
 
 
 @contextlib.asynccontextmanager
-async def serving(talk: Callable[[Reader, Writer], Awaitable[None]]) -> AsyncIterator[int]:
+async def serving(
+    talk: Callable[[Reader, Writer], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """The port of a server that runs `talk(reader, writer)` for each connection and closes it afterwards."""
     tasks: set[asyncio.Task] = set()
 
@@ -22,7 +25,7 @@ async def serving(talk: Callable[[Reader, Writer], Awaitable[None]]) -> AsyncIte
         tasks.discard(task)
         writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
