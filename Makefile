@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LINTED := mcu_proto gagent ports tools tests
 
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint bench size clean
+.PHONY: help demo run test lint bench fleet size clean
 
 help:
 	@echo "make demo                      local cloud, simulated MCU and one agent; every step shown (ARGS=--once ends by itself)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test                      lint, then all tests (ARGS='-k frame' for some)"
 	@echo "make lint                      ruff and mypy"
 	@echo "make bench                     throughput, latency and memory on this machine"
+	@echo "make fleet                     10,000 agents that lose their broker, on a virtual clock (ARGS='--agents 1000')"
 	@echo "make size                      bytes of every file compiled for a chip; lowers the budget"
 	@echo "make clean                     removes $(VENV), build and caches"
 
@@ -43,6 +44,9 @@ lint: $(TEST_STAMP)
 
 bench: $(RUN_STAMP)
 	@$(BIN)/python tools/bench/bench.py $(ARGS)
+
+fleet: $(RUN_STAMP)
+	@$(BIN)/python tests/soak/fleet.py $(ARGS)
 
 size: $(TEST_STAMP)
 	@PYTHONPATH=ports/micropython $(BIN)/python tests/mpy_size.py

@@ -37,6 +37,7 @@ EDGES = {
             "mcu_proto.datapoint",
             "mcu_proto.errors",
             "mcu_proto.frame",
+            "mcu_proto.message",
             "mcu_proto.names",
         ),
         ("serial", "paho", "crcmod", "cryptography"),

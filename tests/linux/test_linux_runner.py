@@ -51,9 +51,13 @@ class Broker:
             if kind == script.DISCONNECT:
                 self.published.append((did, "goodbye"))
                 return
-            if kind == script.PUBLISH:
-                length = int.from_bytes(body[:2], "big")
-                self.published.append((body[2 : 2 + length].decode(), body[2 + length :]))
+            if kind & 0xF0 == script.PUBLISH:
+                at = 2 + int.from_bytes(body[:2], "big")
+                topic = body[2:at].decode()
+                if kind & 0x06:  # QoS 1: a report
+                    writer.write(script.packet(script.PUBACK, body[at : at + 2]))
+                    at += 2
+                self.published.append((topic, body[at:]))
 
 
 class House:
@@ -179,14 +183,16 @@ def test_another_mac_in_the_settings_never_overwrites_an_identity(tmp_path):
     in_loop(scene())
 
 
-def test_no_port_at_all_is_a_failure(tmp_path):
+def test_a_port_with_a_damaged_identity_stays_off(tmp_path):
     async def scene():
         house = House(tmp_path)
         (tmp_path / "state").mkdir()
         (tmp_path / "state" / "mcu.json").write_text("{")
         settings = Settings((PortSettings("mcu", "/dev/null"),), house.state)
-        assert await Gateway(settings, house.log.logger, house.log.redactor).run() is False
-        assert "no port could be started" in house.log.getvalue()
+        gateway = Gateway(settings, house.log.logger, house.log.redactor)
+        gateway.start()
+        assert gateway.runners == []
+        assert "mcu.json is damaged" in house.log.getvalue()
 
     in_loop(scene())
 

@@ -17,7 +17,7 @@ class Identity:
     """A certificate and its key as PEM files."""
 
     def __init__(self, folder: pathlib.Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.certificate = certificate
         self.private_key = key
         self.cert = folder / "cert.pem"

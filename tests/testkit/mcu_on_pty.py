@@ -19,10 +19,10 @@ _PRODUCT = ROOT / "tools" / "demo" / "heatpump.json"
 class McuOnPty:
     """`path` is the serial port; `seen` collects the simulator's effects other than bytes."""
 
-    def __init__(self, folder: pathlib.Path, name: str = "mcu") -> None:
+    def __init__(self, folder: pathlib.Path, name: str = "mcu", product_secret: str | None = None) -> None:
         self._pty = PtyPair(folder, name)
         self.path = self._pty.path
-        self.simulator = McuSimulator(json.loads(_PRODUCT.read_text()))
+        self.simulator = McuSimulator(json.loads(_PRODUCT.read_text()), product_secret=product_secret)
         self.seen: list[Any] = []
         self._timer: asyncio.TimerHandle | None = None
 

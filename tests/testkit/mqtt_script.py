@@ -2,7 +2,7 @@
 
 import asyncio
 
-CONNECT, CONNACK, PUBLISH, SUBSCRIBE, SUBACK, DISCONNECT = 0x10, 0x20, 0x30, 0x82, 0x90, 0xE0
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, DISCONNECT = 0x10, 0x20, 0x30, 0x40, 0x82, 0x90, 0xE0
 
 
 async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -18,7 +18,8 @@ PATIENCE_S = 45
 _LOOK_AGAIN_S = 0.02
 # The packages are found as in a bare checkout too.
 _FOLDERS = (ROOT, ROOT / "ports" / "linux", ROOT / "tools")
-_ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, _FOLDERS))}
+# Of every child.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, _FOLDERS))}
 
 _T = TypeVar("_T")
 
@@ -37,7 +38,7 @@ class RunningProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             start_new_session=True,
         )
         self._readers = [
@@ -168,6 +169,10 @@ class Processes:
         process = self.start(module, *arguments, stdin=subprocess.DEVNULL)
         process.wait()
         return process
+
+    def forget(self, process: RunningProcess) -> None:
+        """One that has ended and said nothing worth keeping: for tests with very many."""
+        self._all.remove(process)
 
     def end(self) -> None:
         """Kills what still runs, newest first, and prints what each said."""

@@ -1,26 +1,38 @@
-"""All ports of one process: started together, stopped together, and no trouble of one stops another."""
+"""All ports of one process: started together, stopped together, and no trouble of one stops another.
+
+New settings touch only the ports they are about: the others keep their MCU and their session.
+"""
 
 import asyncio
 import logging
 import os
-import signal
 import socket
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from gagent.agent import Agent
 from gagent.config import AgentConfig
 from gagent.errors import ConfigError
 
+from .alert_watch import AlertWatch, nothing_is_news
+from .bridges import Bridges
+from .crypto import Crypto
+from .definition_store import Definition, DefinitionStore, parse_definition
 from .log import PortLog, Redactor
+from .outbox import Outbox, OutboxRules
 from .runner import Runner
 from .settings import PortSettings, Settings
 from .storage import IdentityFile, StorageError, new_record
+from .tls import Route, make_context
 
 # Kept free for documents: routed like any other, answered by nobody.
 _ANY_ADDRESS = ("192.0.2.1", 9)
 # Controls that may wait for one MCU: a 9600 baud line takes some 25 a second, and an app that gets four seconds ahead
 # of it has a loop somewhere.
 _MAX_CONTROLS = 100
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What a serial port may take to be let go of before it is opened anew; one that takes longer is waited for there.
+_RELEASE_S = 2
 
 
 class Gateway:
@@ -30,13 +42,51 @@ class Gateway:
         self._settings = settings
         self._logger = logger
         self._redactor = redactor
+        self._route = _route(settings)
+        self._bridges = Bridges(PortLog(logger, "bridge"))
         self.runners: list[Runner] = []
-        self._stopped = asyncio.Event()
 
     def start(self) -> None:
         """Start every port that can be; those that cannot are told in the log."""
-        for port in self._settings.ports:
-            log = PortLog(self._logger, port.name)
+        self._bridges.use(self._settings)
+        self._start(self._settings.ports)
+
+    def stop(self) -> None:
+        """Stop every port at once."""
+        self._stop(self.runners)
+        self._bridges.stop()
+
+    async def drain(self) -> None:
+        """Stop every port when what it has for the cloud has left, or at once when cancelled."""
+        try:
+            await asyncio.gather(*[runner.drain() for runner in self.runners])
+        finally:
+            self.stop()
+
+    async def reload(self, settings: Settings) -> None:
+        """New ports start, missing ones stop, changed ones start anew, and the others are not touched."""
+        same_for_all = _for_all(settings) == _for_all(self._settings)
+        before = {port.name: port for port in self._settings.ports}
+        kept = {port.name for port in settings.ports if same_for_all and before.get(port.name) == port}
+        running = {runner.name for runner in self.runners}
+        self._route = _route(settings)
+        self._settings = settings
+        await self._let_go([runner for runner in self.runners if runner.name not in kept])
+        self._bridges.use(settings)
+        self._start([port for port in settings.ports if port.name not in kept & running])
+
+    def status(self) -> list[dict[str, Any]]:
+        """The status of every port."""
+        return [runner.status() for runner in self.runners]
+
+    def blocked(self) -> dict[str, str]:
+        """Port -> why it makes no progress, of those that do not."""
+        found = {runner.name: runner.blocked() for runner in self.runners}
+        return {name: why for name, why in found.items() if why}
+
+    def _start(self, ports: Iterable[PortSettings]) -> None:
+        for port in ports:
+            log = PortLog(self._logger, port.name, port.log_level)
             try:
                 runner = self._make_runner(port, log)
             except (StorageError, ConfigError) as error:
@@ -45,25 +95,18 @@ class Gateway:
             self.runners.append(runner)
             runner.start()
 
-    def stop(self) -> None:
-        """Stop every port and let `run` return."""
-        for runner in self.runners:
+    def _stop(self, runners: list[Runner]) -> None:
+        for runner in runners:
             runner.stop()
-        self.runners = []
-        self._stopped.set()
+        self.runners = [runner for runner in self.runners if runner not in runners]
 
-    async def run(self) -> bool:
-        """Run until `stop` or a signal; False when not one port could be started."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.stop)
-        self.start()
-        if not self.runners:
-            self._logger.error("no port could be started")
-            return False
-        await self._stopped.wait()
-        self._logger.info("stopped")
-        return True
+    async def _let_go(self, runners: list[Runner]) -> None:
+        self._stop(runners)
+        try:
+            async with asyncio.timeout(_RELEASE_S):
+                await asyncio.gather(*[runner.released() for runner in runners])
+        except TimeoutError:
+            self._logger.warning("a serial port is slow to close; going on")
 
     def _make_runner(self, port: PortSettings, log: PortLog) -> Runner:
         settings = self._settings
@@ -80,7 +123,33 @@ class Gateway:
         self._redactor.learn(record)
         config = AgentConfig(record, settings.api, tz_minutes=settings.tz_minutes)
         config.ip = _own_address()
-        return Runner(port, Agent(config, os.urandom, port.baud, _MAX_CONTROLS), identity, self._redactor, log)
+        bridge = self._bridges.make(port, PortLog(self._logger, port.name + " bridge", port.log_level), self._route)
+        local, cloud = bridge is not None, port.uplink == "cloud"
+        agent = Agent(config, os.urandom, port.baud, _MAX_CONTROLS, Crypto(), local, cloud)
+        outbox = self._make_outbox(port, config.product_key, log)
+        return Runner(port, agent, identity, outbox, self._redactor, log, self._route, bridge=bridge)
+
+    def _make_outbox(self, port: PortSettings, product_key: str, log: PortLog) -> Outbox:
+        settings = self._settings
+        definition: Definition | None = None
+        if port.definition:
+            definition = parse_definition(port.definition)
+        elif product_key:
+            definition = DefinitionStore(settings.state).load(product_key)
+        is_news = AlertWatch(definition.schema).is_news if definition else nothing_is_news
+        rules = OutboxRules(settings.durability, settings.outbox_max, settings.outbox_days)
+        return Outbox(settings.state, port.name, rules, is_news, log)
+
+
+def _route(settings: Settings) -> Route:
+    secure = settings.mqtt_tls or settings.api.startswith("https://")
+    tls = make_context(settings.tls) if secure else None  # reads the system's CAs: 10 ms
+    return Route(tls, settings.mqtt_tls, settings.mqtt_port)
+
+
+def _for_all(settings: Settings) -> Settings:
+    """What concerns every port."""
+    return replace(settings, ports=(), log_format="", metrics=None)
 
 
 def _own_address() -> str:

@@ -9,13 +9,17 @@ in both.
 import asyncio
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from gagent import effects as e
 
 from . import worker
+from .tls import TlsError, TlsSettings, make_context
 
 # The vendor's cloud answers within 5 s; on a bad mobile line twice that is seen.
 TIMEOUT_S = 10
@@ -24,21 +28,29 @@ _GRACE_S = 2
 # The longest answer in use is a provisioning of some 300 bytes.
 MAX_BODY = 65536
 
-_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+_NOT_A_URL = "the URL is not one of http://host[:port]/ or https://host[:port]/"
 
 
 class HttpClient:
-    """`on_response(ref, status, body)` or `on_failed(ref, reason)` for every `request`."""
+    """`on_response(ref, status, body)` or `on_failed(ref, reason)` for every `request`; `tls` is for https:// URLs,
+    `headers` go with every request, an answer has at most `max_body` bytes.
+    """
 
     def __init__(
         self,
         on_response: Callable[[int, int, bytes], None],
         on_failed: Callable[[int, str], None],
         timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        headers: dict[str, str] | None = None,
+        max_body: int = MAX_BODY,
     ) -> None:
         self._on_response = on_response
         self._on_failed = on_failed
         self._timeout_s = timeout_s
+        self._tls = tls
+        self._headers = headers or {}
+        self._max_body = max_body
         self._tasks: set[asyncio.Task] = set()
 
     def request(self, effect: e.HttpRequest) -> None:
@@ -61,7 +73,9 @@ class HttpClient:
             self._on_response(effect.ref, status, body)
 
     async def _exchange(self, effect: e.HttpRequest) -> tuple[int, bytes]:
-        exchange = _Exchange(effect.url, self._timeout_s)
+        exchange = _Exchange(effect.url, self._timeout_s, self._tls)
+        exchange.headers = self._headers
+        exchange.max_body = self._max_body
         try:
             async with asyncio.timeout(self._timeout_s + _GRACE_S):
                 return await worker.run(exchange.run, effect.method, effect.body)
@@ -71,6 +85,13 @@ class HttpClient:
             exchange.abort()
 
 
+def fetch(
+    method: str, url: str, body: bytes = b"", tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S
+) -> tuple[int, bytes]:
+    """One request, blocking: for commands that do nothing else. (status, body), or HttpError."""
+    return _Exchange(url, timeout_s, tls).run(method, body)
+
+
 class HttpError(Exception):
     """No usable answer; the text is the reason, fit for a log."""
 
@@ -78,18 +99,22 @@ class HttpError(Exception):
 class _Exchange:
     """One connection, one request, one answer. `run` blocks; `abort` may be called from another thread."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, tls: ssl.SSLContext | None) -> None:
         try:
             parts = urlsplit(url)
             host = parts.hostname
             if not host:
                 raise ValueError(url)
             self._where = host + (":%d" % parts.port if parts.port else "")
-            self._connection = _CONNECTIONS[parts.scheme](host, parts.port, timeout=timeout_s)
-        except (KeyError, ValueError, http.client.InvalidURL):
-            raise HttpError("the URL is not one of http://host[:port]/ or https://host[:port]/") from None
+            open_connection = _OPEN[parts.scheme]
+            self._open = partial(open_connection, host, parts.port, timeout_s, tls)
+        except (KeyError, ValueError):
+            raise HttpError(_NOT_A_URL) from None
         self._path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._timeout_s = timeout_s
+        self.headers: dict[str, str] = {}
+        self.max_body = MAX_BODY
+        self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
 
     def run(self, method: str, body: bytes) -> tuple[int, bytes]:
@@ -97,6 +122,8 @@ class _Exchange:
         deadline = time.monotonic() + self._timeout_s
         try:
             return self._run(method, body, deadline)
+        except TlsError as error:
+            raise HttpError("TLS with %s: %s" % (self._where, error)) from None
         except TimeoutError:
             raise HttpError(self.late()) from None
         except socket.gaierror as error:
@@ -105,13 +132,16 @@ class _Exchange:
             raise HttpError("the answer of %s was cut short" % self._where) from None
         except http.client.RemoteDisconnected:
             raise HttpError("%s closed the connection without an answer" % self._where) from None
+        except http.client.InvalidURL:
+            raise HttpError(_NOT_A_URL) from None
         # UnicodeError: an answer's head, or a host name, that is not text.
         except (http.client.HTTPException, ValueError) as error:
             raise HttpError("what %s answered is not HTTP (%s)" % (self._where, type(error).__name__)) from None
         except OSError as error:
             raise HttpError("no connection to %s: %s" % (self._where, error.strerror or error)) from None
         finally:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
 
     def late(self) -> str:
         """The reason when the time is over."""
@@ -127,10 +157,10 @@ class _Exchange:
             pass
 
     def _run(self, method: str, body: bytes, deadline: float) -> tuple[int, bytes]:
-        connection = self._connection
+        connection = self._connection = self._open()
         connection.connect()
         sock = self._socket = connection.sock
-        headers = {"Connection": "close", "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {"Connection": "close", "Content-Type": "application/x-www-form-urlencoded", **self.headers}
         connection.request(method, self._path, body=body or None, headers=headers)
         sock.settimeout(_left(deadline))
         response = connection.getresponse()
@@ -139,7 +169,7 @@ class _Exchange:
     def _body(self, sock: socket.socket, response: http.client.HTTPResponse, deadline: float) -> bytes:
         framed = response.chunked or response.length is not None
         body = b""
-        while len(body) <= MAX_BODY:
+        while len(body) <= self.max_body:
             try:
                 sock.settimeout(_left(deadline))
                 piece = response.read1(MAX_BODY)
@@ -154,7 +184,20 @@ class _Exchange:
                     raise http.client.IncompleteRead(body, response.length)
                 return body
             body += piece
-        raise HttpError("the answer of %s is longer than %d bytes" % (self._where, MAX_BODY))
+        raise HttpError("the answer of %s is longer than %d bytes" % (self._where, self.max_body))
+
+
+def _open_plain(host: str, port: int | None, timeout_s: float, tls: Any) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(host, port, timeout=timeout_s)
+
+
+def _open_secure(host: str, port: int | None, timeout_s: float, tls: Any) -> http.client.HTTPConnection:
+    # The cloud may name an https:// address where the settings have none.
+    context = tls or make_context(TlsSettings())
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+
+
+_OPEN = {"http": _open_plain, "https": _open_secure}
 
 
 def _left(deadline: float) -> float:

@@ -1,8 +1,8 @@
 """What the process says on stderr: one line for each thing worth knowing, in words, never with a secret in it.
 
 Without `-v`: notices and troubles. `-v`: also every frame, input and effect in words. `-vv`: also the bytes in hex.
-Two guards keep secrets out: effects are described field by field, and `Redactor` blanks every passcode it was told of
-in whatever is logged by whom, as text and as hex.
+Three guards keep secrets out: effects are described field by field, frames that carry a product secret or a Wi-Fi key
+are not shown beyond what is public, and `Redactor` blanks every passcode it was told of in whatever is logged by whom.
 """
 
 import logging
@@ -11,54 +11,44 @@ from collections.abc import Callable
 from typing import TextIO
 
 from gagent import effects as e
-from mcu_proto.frame import BadFrame, Frame, FrameDecoder
+from mcu_proto.const import CMD_CONFIG_MODE, CMD_GET_INFO, CMD_REGISTER_SUBDEVICES, ack_of
+from mcu_proto.frame import BadFrame, Frame, FrameDecoder, encode_frame
 from mcu_proto.names import ACTION_NAMES, BAD_NAMES, CMD_NAMES, FAIL_NAMES
+
+from .redactor import Redactor
 
 WORDS = logging.DEBUG
 # Below DEBUG: the second -v.
 HEX = 5
 
-_LEVELS = (logging.INFO, WORDS, HEX)
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# By name in the settings.
+LOG_LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": WORDS, "hex": HEX}
+
+_BY_VERBOSITY = (logging.INFO, WORDS, HEX)
 # A peer's text is shown this far.
 _MAX_TEXT = 200
-
-
-class Redactor(logging.Formatter):
-    """Blanks secrets in finished log lines, tracebacks included; `learn` them before they can be logged."""
-
-    def __init__(self) -> None:
-        super().__init__(_FORMAT)
-        self._secrets: set[str] = set()
-
-    def learn(self, record: dict[str, str]) -> None:
-        """Remember the secrets of an identity record."""
-        for key in ("passcode", "old_passcode"):
-            secret = record.get(key)
-            if secret:
-                self._secrets.update((secret, secret.encode().hex(), secret.encode().hex(" ")))
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "[passcode]")
-        return text
+# Frames with secrets -> how many bytes of their payload are public: device info up to the product secret, the mode of a
+# network configuration, nothing of a registration.
+_PUBLIC = {ack_of(CMD_GET_INFO): 74, CMD_CONFIG_MODE: 1, CMD_REGISTER_SUBDEVICES: 0}
 
 
 def open_log(verbosity: int, redactor: Redactor, stream: TextIO | None = None) -> logging.Logger:
     """The process's logger, writing to `stream` (stderr); `verbosity` counts the -v."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(redactor)
-    logger = logging.Logger("gagent", _LEVELS[min(verbosity, len(_LEVELS) - 1)])
+    logger = logging.Logger("gagent", _BY_VERBOSITY[min(verbosity, len(_BY_VERBOSITY) - 1)])
     logger.addHandler(handler)
     return logger
 
 
 class PortLog(logging.LoggerAdapter):
-    """The log of one port: every line bears its name. `reason` and `product_key` are for sentences about notices."""
+    """The log of one port: every line bears its name; `level` is one of LOG_LEVELS, or "" for the process's.
 
-    def __init__(self, logger: logging.Logger, name: str) -> None:
-        port_logger = logging.Logger(name, logger.level)
+    `reason` and `product_key` are for sentences about notices.
+    """
+
+    def __init__(self, logger: logging.Logger, name: str, level: str = "") -> None:
+        port_logger = logging.Logger(name, LOG_LEVELS.get(level, logger.level))
         port_logger.handlers = logger.handlers
         super().__init__(port_logger, {})
         self.reason = ""
@@ -84,7 +74,9 @@ class PortLog(logging.LoggerAdapter):
             return
         for frame in self._decoders[direction].feed(data):
             self.debug("%s: %s", direction, describe_frame(frame))
-        self.log(HEX, "%s: %s", direction, bytes(data).hex(" "))
+            if isinstance(frame, Frame):
+                # By frame, not as it was read: half of a frame does not tell whether a secret follows.
+                self.log(HEX, "%s: %s", direction, _hex(frame))
 
     def effect(self, effect: tuple) -> None:
         """An effect in words; frames and notices have their own lines."""
@@ -116,6 +108,16 @@ def describe_frame(frame: Frame | BadFrame) -> str:
     return "%s, sn %d%s" % (words, frame.sn, size)
 
 
+def _hex(frame: Frame) -> str:
+    """The bytes of a frame, up to where it becomes secret."""
+    data = encode_frame(frame.cmd, frame.sn, frame.payload, frame.flags)
+    public = _PUBLIC.get(frame.cmd, len(frame.payload))
+    if len(frame.payload) <= public:
+        return data.hex(" ")
+    shown = encode_frame(frame.cmd, frame.sn, frame.payload[:public], frame.flags)[4:-1]
+    return "%s %s [%d bytes not shown]" % (data[:4].hex(" "), shown.hex(" "), len(frame.payload) - public)
+
+
 _EFFECTS: dict[type, Callable] = {
     e.MqttConnect: lambda x: "connect to broker %s:%d as %s" % (x.host, x.port, x.client_id),
     e.MqttPublish: lambda x: "publish on %s, %d bytes" % (x.topic, len(x.payload)),
@@ -125,7 +127,7 @@ _EFFECTS: dict[type, Callable] = {
     e.ConfigureNetwork: lambda x: "the MCU asks for network configuration mode %d" % x.mode,
     e.Restart: lambda x: "start the agent anew",
 }
-_REFUSALS = {
+REFUSALS = {
     1: "the broker does not speak MQTT 3.1",
     2: "the broker does not accept the did as client id",
     3: "the broker says it is not available",
@@ -135,7 +137,7 @@ _REFUSALS = {
 
 
 def _offline(notice: e.Notice, log: PortLog) -> str:
-    why = _REFUSALS.get(notice.detail) or log.reason or "connection lost"
+    why = REFUSALS.get(notice.detail) or log.reason or "connection lost"
     return "offline: %s" % why
 
 
@@ -144,6 +146,13 @@ def _refused(notice: e.Notice, log: PortLog) -> str:
         _shown(notice.detail),
         log.product_key,
     )
+
+
+def _unreachable(notice: e.Notice, _: PortLog) -> str:
+    why = _shown(notice.detail)
+    # What TLS says names its own fix.
+    fix = "" if why.startswith("TLS") else "; check `api` and that the cloud is running"
+    return "the cloud cannot be reached: %s%s" % (why, fix)
 
 
 def _unknown_notice(notice: e.Notice, _: PortLog) -> str:
@@ -181,10 +190,7 @@ _NOTICES: dict[int, tuple[int, Callable[[e.Notice, PortLog], str]]] = {
     e.NOTICE_ONLINE: (logging.INFO, _says("online, did %s")),
     e.NOTICE_OFFLINE: (logging.WARNING, _offline),
     e.NOTICE_CLOUD_REFUSED: (logging.ERROR, _refused),
-    e.NOTICE_CLOUD_UNREACHABLE: (
-        logging.ERROR,
-        _says("the cloud cannot be reached: %s; check `api` and that the cloud is running"),
-    ),
+    e.NOTICE_CLOUD_UNREACHABLE: (logging.ERROR, _unreachable),
     e.NOTICE_RETRY: (logging.INFO, lambda n, _: "next try in %s s" % _seconds(n.detail)),
     e.NOTICE_CONTROL_FAILED: (
         logging.WARNING,

@@ -28,7 +28,13 @@ class Line(Protocol):
 
     def write(self, data: bytes) -> bool: ...
 
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
     def close(self) -> None: ...
+
+    def join(self) -> None: ...
 
 
 def open_port(url: str, baud: int) -> Any:
@@ -53,6 +59,8 @@ class DescriptorLine:
         self._on_gone = on_gone
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
+        # Closing waits: a tty until its output has left, a socket of pyserial for a fixed time.
+        self._closing = threading.Thread(target=port.close, daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
@@ -71,15 +79,28 @@ class DescriptorLine:
             self._loop.add_writer(self._port.fileno(), self._write_more)
         return True
 
+    def pause(self) -> None:
+        """Read no more until `resume`: what comes waits in the driver, and the sender when that is full."""
+        if self._port is not None:
+            self._loop.remove_reader(self._port.fileno())
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._port is not None:
+            self._loop.add_reader(self._port.fileno(), self._read)
+
     def close(self) -> None:
         """Let go of the port."""
         if self._port is None:
             return
         self._loop.remove_reader(self._port.fileno())
         self._loop.remove_writer(self._port.fileno())
-        port, self._port = self._port, None
-        # Closing waits: a tty until its output has left, a socket of pyserial for a fixed time.
-        threading.Thread(target=port.close, daemon=True).start()
+        self._port = None
+        self._closing.start()
+
+    def join(self) -> None:
+        """Block until a closed port is really free."""
+        self._closing.join()
 
     def _read(self) -> None:
         try:
@@ -129,10 +150,13 @@ class ThreadedLine:
         self._unsent = 0
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._may_read = threading.Event()
+        self._may_read.set()
+        self._reader = threading.Thread(target=self._read_all, daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
-        threading.Thread(target=self._read_all, daemon=True).start()
+        self._reader.start()
         threading.Thread(target=self._write_all, daemon=True).start()
 
     def write(self, data: bytes) -> bool:
@@ -143,10 +167,23 @@ class ThreadedLine:
         self._outgoing.put(bytes(data))
         return True
 
+    def pause(self) -> None:
+        """Read no more until `resume`, but for what is being read."""
+        self._may_read.clear()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._may_read.set()
+
     def close(self) -> None:
         """Let go of the port; the threads close it when they notice, within the time of one read."""
         self._closed = True
+        self._may_read.set()
         self._outgoing.put(None)
+
+    def join(self) -> None:
+        """Block until a closed port is really free."""
+        self._reader.join()
 
     # In the threads.
 
@@ -154,6 +191,7 @@ class ThreadedLine:
         reason = "closed"
         try:
             while not self._closed:
+                self._may_read.wait()
                 data = self._port.read(1)
                 if data:
                     data += self._port.read(min(self._port.in_waiting, _READ_SIZE))

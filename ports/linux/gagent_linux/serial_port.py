@@ -42,8 +42,10 @@ class SerialPort:
         self._log = log
         self._retry_s = retry_s
         self._line: Line | None = None
+        self._closed_line: Line | None = None
         self._task: asyncio.Task | None = None
-        self._trouble = ""
+        # Why it is not open, as it was told last; "" while it is.
+        self.trouble = ""
 
     def start(self) -> None:
         """Open the port, now or when it can be."""
@@ -54,13 +56,35 @@ class SerialPort:
         if self._line is not None and not self._line.write(data):
             self._log.warning("%s takes no more bytes: a frame was dropped (is flow control holding it?)", self._url)
 
+    def pause(self) -> None:
+        """Read no more from the MCU until `resume`, or until the port was opened anew."""
+        if self._line is not None:
+            self._line.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._line is not None:
+            self._line.resume()
+
     def close(self) -> None:
         """Let go of the port for good."""
         if self._task is not None:
             self._task.cancel()
         if self._line is not None:
             self._line.close()
-            self._line = None
+            self._closed_line, self._line = self._line, None
+
+    async def released(self) -> None:
+        """Wait until a port that was closed can be opened again."""
+        if self._closed_line is not None:
+            await worker.run(self._closed_line.join)
+
+    def is_open(self) -> bool:
+        return self._line is not None
+
+    def is_looked_after(self) -> bool:
+        """Whether the task that opens it again and again is alive."""
+        return self._task is not None and not self._task.done()
 
     async def _keep_open(self) -> None:
         while True:
@@ -76,20 +100,20 @@ class SerialPort:
         gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._line = make_line(port, self._on_data, gone.set_result)
         self._line.start()
-        self._trouble = ""
+        self.trouble = ""
         self._log.info("%s is open at %d baud", self._url, self._baud)
         self._on_open()
         reason = await gone
         self._line = None
         self._log.warning("%s is gone (%s): waiting for it to come back", self._url, reason)
         # Said already: that it is not there now is no news.
-        self._trouble = _MISSING % self._url
+        self.trouble = _MISSING % self._url
         self._on_lost()
 
     def _tell_trouble(self, trouble: str) -> None:
-        if trouble != self._trouble:
+        if trouble != self.trouble:
             self._log.error("%s", trouble)
-        self._trouble = trouble
+        self.trouble = trouble
 
 
 _MISSING = "%s does not exist: plug the adapter in or correct `port`; waiting for it"
@@ -97,7 +121,7 @@ _MISSING = "%s does not exist: plug the adapter in or correct `port`; waiting fo
 
 def explain(url: str, error: Exception) -> str:
     """One line for a port that cannot be opened: what is wrong and what to do."""
-    number = _error_number(error)
+    number = error_number(error)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO):
         return _MISSING % url
     if number in (errno.EACCES, errno.EPERM):
@@ -107,13 +131,14 @@ def explain(url: str, error: Exception) -> str:
             os.environ.get("USER", "$USER"),
         )
     if number in (errno.EBUSY, errno.EAGAIN):
-        return "%s is in use by %s: stop it; waiting for the port" % (url, _holders(url) or "another program")
+        return "%s is in use by %s: stop it; waiting for the port" % (url, holders(url) or "another program")
     if number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR):
         return "%s is not a serial port: correct `port`" % url
     return "%s cannot be opened (%s): trying again" % (url, error)
 
 
-def _error_number(error: Exception) -> int | None:
+def error_number(error: Exception) -> int | None:
+    """The errno of a port that cannot be opened, if there is one."""
     if isinstance(error.__context__, termios.error):  # pyserial wraps it and loses the number
         return error.__context__.args[0]
     return error.errno if isinstance(error, OSError) else None
@@ -126,7 +151,7 @@ def _group(path: str) -> str:
         return "dialout"
 
 
-def _holders(path: str) -> str:
+def holders(path: str) -> str:
     """Name and pid of each program that has `path` open, as far as this user may see."""
     device = os.path.realpath(path)
     found = []

@@ -8,19 +8,33 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import serial
 
+from .definition_store import DefinitionError, load_definition
+from .log import LOG_LEVELS
+from .outbox import ALWAYS, OFFLINE
+from .redactor import LOG_FORMATS
 from .settings_source import FileSource, FlagSource, Source
+from .tls import TlsFileError, TlsSettings, make_context
 
 DEFAULT_API = "http://127.0.0.1:8080"
 DEFAULT_BAUD = 9600
 DEFAULT_TZ_MINUTES = 480  # the reference agent's fixed +8 h, which the firmware of many MCUs counts on
 
+DEFAULT_OUTBOX_MAX = 10_000  # 3 MB of memory and of disk, and one report a minute for a week
+DEFAULT_OUTBOX_DAYS = 30
+
 _TABLE = "port"
+_TLS = "tls"
+_METRICS = "metrics"
+_BRIDGE = "bridge"
+_BRIDGE_TLS = "bridge.tls"
+
+UPLINKS = ("cloud", "none")
 
 
 class SettingsError(Exception):
@@ -35,6 +49,31 @@ class PortSettings:
     port: str
     baud: int = DEFAULT_BAUD
     mac: str = ""
+    log_level: str = ""  # the one of the process
+    uplink: str = "cloud"
+    product: str = ""  # the path of its definition, and what is in that file
+    definition: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class BridgeSettings:
+    """The home broker, and how things are called there; `tls` None: a plain connection."""
+
+    host: str
+    port: int = 1883
+    username: str = ""
+    password: str = field(default="", repr=False)
+    topic: str = "gagent"
+    discovery: str = "homeassistant"  # "": no Home Assistant
+    app_id: str = ""  # "": definitions are not fetched
+    tls: TlsSettings | None = None
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +84,16 @@ class Settings:
     state: str
     api: str = DEFAULT_API
     tz_minutes: int = DEFAULT_TZ_MINUTES
+    mqtt_tls: bool = False
+    mqtt_port: int = 0  # the one that the cloud names
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    log_format: str = "text"
+    metrics: Address | None = None
+    durability: str = ALWAYS
+    outbox_max: int = DEFAULT_OUTBOX_MAX
+    outbox_days: int = DEFAULT_OUTBOX_DAYS
+    uplink: str = "cloud"
+    bridge: BridgeSettings | None = None
 
 
 def load_settings(path: str) -> Settings:
@@ -70,7 +119,7 @@ def make_settings(path: str | None, flags: dict[str, Any]) -> Settings:
     settings = load_settings(path)
     checked = {key: _check(_TOP_KEYS, key, value, FlagSource(), None) for key, value in given.items()}
     if port_flags:
-        checked["ports"] = (_port(port_flags, FlagSource(), 0),)
+        checked["ports"] = (_port(port_flags, FlagSource(), 0, settings.uplink),)
     return replace(settings, **checked)
 
 
@@ -111,6 +160,86 @@ def _tz_minutes(value: object) -> int:
     return _number(value, -720, 840, "minutes east of UTC, -720 to 840")
 
 
+def _durability(value: object) -> str:
+    expected = '"%s" (on disk before the MCU\'s ack) or "%s" (on disk only while the cloud is away)' % (ALWAYS, OFFLINE)
+    if value not in (ALWAYS, OFFLINE):
+        raise ValueError(expected)
+    return str(value)
+
+
+def _outbox_max(value: object) -> int:
+    return _number(value, 1, 1_000_000, "how many reports may wait for the cloud, 1 to 1000000")
+
+
+def _outbox_days(value: object) -> int:
+    return _number(value, 1, 3650, "how many days a report may wait for the cloud, 1 to 3650")
+
+
+def _mqtt_port(value: object) -> int:
+    return _number(value, 1, 65535, "a TCP port, 1 to 65535 (brokers with TLS: 8883)")
+
+
+def _file(value: object) -> str:
+    expected = "the path of a file that this user may read"
+    path = os.path.abspath(os.path.expanduser(_text(value, expected)))
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        raise ValueError(expected)
+    return path
+
+
+def _server_name(value: object) -> str:
+    return _matching(r"[A-Za-z0-9.:-]{1,253}", value, "the name or address that the server's certificate bears")
+
+
+def _log_format(value: object) -> str:
+    return _one_of(LOG_FORMATS, value)
+
+
+def _log_level(value: object) -> str:
+    return _one_of(tuple(LOG_LEVELS), value)
+
+
+def _address(value: object) -> Address:
+    expected = "host:port, for example 127.0.0.1:9469 (reached from this machine only)"
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", _text(value, expected))
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(expected)
+    return Address(match[1] or match[2], int(match[3]))
+
+
+def _uplink(value: object) -> str:
+    return _one_of(UPLINKS, value)
+
+
+def _host(value: object) -> str:
+    return _matching(r"[A-Za-z0-9.:_-]{1,253}", value, "the name or address of the broker")
+
+
+def _broker_port(value: object) -> int:
+    return _number(value, 1, 65535, "a TCP port, 1 to 65535 (brokers: 1883, with TLS 8883)")
+
+
+def _login(value: object) -> str:
+    return _text(value, "what the broker knows this user by")
+
+
+def _path(value: object) -> str:
+    return os.path.expanduser(_text(value, "the path of a file, from the settings file's folder"))
+
+
+def _topic(value: object) -> str:
+    expected = "levels of letters, digits, '.', '_', '-', with '/' between them, such as gagent or home/gagent"
+    return _matching(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value, expected)
+
+
+def _discovery(value: object) -> str:
+    return "" if value == "" else _topic(value)
+
+
+def _app_id(value: object) -> str:
+    return _matching(r"[0-9A-Za-z]{1,64}", value, "the application id that the cloud gave: letters and digits")
+
+
 def _serial_port(value: object) -> str:
     expected = "a device such as /dev/ttyUSB0 or a URL of pyserial such as socket://host:port, rfc2217://host:port"
     url = _text(value, expected)
@@ -136,6 +265,14 @@ def _mac(value: object) -> str:
     return _matching(r"[A-Za-z0-9]{1,32}", value, expected)
 
 
+def _one_of(allowed: tuple[str, ...], value: object) -> str:
+    expected = "one of: " + ", ".join(allowed)
+    text = _text(value, expected)
+    if text not in allowed:
+        raise ValueError(expected)
+    return text
+
+
 def _matching(pattern: str, value: object, expected: str) -> str:
     text = _text(value, expected)
     if not re.fullmatch(pattern, text):
@@ -149,14 +286,59 @@ def _text(value: object, expected: str) -> str:
     return value
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def _number(value: object, low: int, high: int, expected: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(expected)
     return value
 
 
-_TOP_KEYS: dict[str, Callable[[object], Any]] = {"api": _api, "state": _state, "tz_minutes": _tz_minutes}
-_PORT_KEYS: dict[str, Callable[[object], Any]] = {"port": _serial_port, "baud": _baud, "name": _name, "mac": _mac}
+_TOP_KEYS: dict[str, Callable[[object], Any]] = {
+    "api": _api,
+    "state": _state,
+    "tz_minutes": _tz_minutes,
+    "mqtt_tls": _flag,
+    "mqtt_port": _mqtt_port,
+    "log_format": _log_format,
+    "durability": _durability,
+    "outbox_max": _outbox_max,
+    "outbox_days": _outbox_days,
+    "uplink": _uplink,
+}
+_METRICS_KEYS: dict[str, Callable[[object], Any]] = {"listen": _address}
+_TLS_KEYS: dict[str, Callable[[object], Any]] = {
+    "ca": _file,
+    "cert": _file,
+    "key": _file,
+    "server_name": _server_name,
+}
+_BRIDGE_KEYS: dict[str, Callable[[object], Any]] = {
+    "host": _host,
+    "port": _broker_port,
+    "username": _login,
+    "password": _login,
+    "password_file": _path,
+    "topic": _topic,
+    "discovery": _discovery,
+    "app_id": _app_id,
+}
+_PORT_KEYS: dict[str, Callable[[object], Any]] = {
+    "port": _serial_port,
+    "baud": _baud,
+    "name": _name,
+    "mac": _mac,
+    "log_level": _log_level,
+    "uplink": _uplink,
+    "product": _path,
+}
+
+
+_TABLES = ("[%s]" % _TLS, "[%s]" % _METRICS, "[%s]" % _BRIDGE, "[[%s]]" % _TABLE)
 
 
 # The whole.
@@ -164,33 +346,100 @@ _PORT_KEYS: dict[str, Callable[[object], Any]] = {"port": _serial_port, "baud": 
 
 def _settings(content: dict[str, Any], place: Source) -> Settings:
     tables = content.pop(_TABLE, None)
+    tls = _tls(_table(content, _TLS, _TLS_KEYS, place), place)
+    metrics = _table(content, _METRICS, _METRICS_KEYS, place).get("listen")
+    bridge = _bridge(content, place) if _BRIDGE in content else None
     for key in content:
         if key not in _TOP_KEYS:
-            raise SettingsError(place.unknown(key, None, [*_TOP_KEYS, "[[%s]]" % _TABLE]))
+            raise SettingsError(place.unknown(key, None, [*_TOP_KEYS, *_TABLES]))
     checked = {key: _check(_TOP_KEYS, key, value, place, None) for key, value in content.items()}
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise SettingsError(place.no_port())
-    ports = tuple(_port(table, place, index) for index, table in enumerate(tables))
+    uplink = checked.get("uplink", UPLINKS[0])
+    ports = tuple(_port(table, place, index, uplink) for index, table in enumerate(tables))
     for key in ("name", "port"):
         _forbid_twins(ports, key, place)
-    return Settings(ports=ports, **{"state": default_state(), **checked})
+    for index, port in enumerate(ports):
+        if port.uplink == "none" and bridge is None:
+            where = place.of("uplink", index if "uplink" in tables[index] else None)
+            raise SettingsError("%s = 'none': expected a table [%s] too, or nobody hears this port" % (where, _BRIDGE))
+    return Settings(ports=ports, tls=tls, metrics=metrics, bridge=bridge, **{"state": default_state(), **checked})
 
 
-def _port(table: dict[str, Any], place: Source, index: int) -> PortSettings:
+def _table(content: dict[str, Any], name: str, keys: dict, place: Source) -> dict[str, Any]:
+    """The checked values of the table `name`, taken out of `content`; none when it is not there."""
+    table = content.pop(name, {})
+    if not isinstance(table, dict):
+        raise SettingsError("%s: expected a table: [%s] and its keys below" % (place.of(name, None), name))
+    for key in table:
+        if key not in keys:
+            raise SettingsError(place.unknown(key, name, list(keys)))
+    return {key: _check(keys, key, value, place, name) for key, value in table.items()}
+
+
+def _bridge(content: dict[str, Any], place: Source) -> BridgeSettings:
+    given = content[_BRIDGE]
+    # Taken out first: a table in a table is no key.
+    inner = {_BRIDGE_TLS: given.pop(_TLS)} if isinstance(given, dict) and _TLS in given else {}
+    table = _table(content, _BRIDGE, _BRIDGE_KEYS, place)
+    if "host" not in table:
+        raise SettingsError(place.missing("host", _BRIDGE))
+    if "password_file" in table:
+        table["password"] = _password(table.pop("password_file"), place)
+    tls = _tls(_table(inner, _BRIDGE_TLS, _TLS_KEYS, place), place, _BRIDGE_TLS) if inner else None
+    return BridgeSettings(tls=tls, **table)
+
+
+def _password(name: str, place: Source) -> str:
+    path = os.path.join(place.folder, name)
+    try:
+        with open(path, encoding="utf-8") as file:
+            password = file.read(1024).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not text"
+        raise SettingsError("%s = %r: %s" % (place.of("password_file", _BRIDGE), name, why)) from error
+    if not password:
+        raise SettingsError("%s = %r: expected a password in it" % (place.of("password_file", _BRIDGE), name))
+    return password
+
+
+def _tls(table: dict[str, Any], place: Source, name: str = _TLS) -> TlsSettings:
+    settings = TlsSettings(**table)
+    try:
+        if table:
+            make_context(settings)
+    except TlsFileError as error:
+        where = place.of(error.key, name)
+        raise SettingsError("%s = %r: %s" % (where, getattr(settings, error.key), error)) from error
+    return settings
+
+
+def _port(table: dict[str, Any], place: Source, index: int, uplink: str) -> PortSettings:
     for key in table:
         if key not in _PORT_KEYS:
             raise SettingsError(place.unknown(key, index, list(_PORT_KEYS)))
     if "port" not in table:
         raise SettingsError(place.missing("port", index))
     checked = {key: _check(_PORT_KEYS, key, value, place, index) for key, value in table.items()}
-    return PortSettings(**{"name": default_name(checked["port"]), **checked})
+    if "product" in checked:
+        checked |= _product(checked["product"], place, index)
+    return PortSettings(**{"name": default_name(checked["port"]), "uplink": uplink, **checked})
 
 
-def _check(checks: dict, key: str, value: object, place: Source, index: int | None) -> Any:
+def _product(name: str, place: Source, index: int) -> dict[str, Any]:
+    path = os.path.join(place.folder, name)
+    try:
+        return {"product": path, "definition": load_definition(path).source}
+    except DefinitionError as error:
+        where = place.of("product", index)
+        raise SettingsError("%s = %r: expected a datapoint definition: %s" % (where, name, error)) from error
+
+
+def _check(checks: dict, key: str, value: object, place: Source, table: int | str | None) -> Any:
     try:
         return checks[key](value)
     except ValueError as error:
-        raise SettingsError("%s = %r: expected %s" % (place.of(key, index), value, error)) from error
+        raise SettingsError("%s = %r: expected %s" % (place.of(key, table), value, error)) from error
 
 
 def _forbid_twins(ports: tuple[PortSettings, ...], key: str, place: Source) -> None:

@@ -22,6 +22,13 @@ class IdentityFile:
     def __init__(self, state: str, name: str) -> None:
         self.path = os.path.join(state, name + ".json")
 
+    @classmethod
+    def at(cls, path: str) -> "IdentityFile":
+        """The identity in the file `path`, wherever it is and whatever its name."""
+        file = cls("", "")
+        file.path = os.path.abspath(path)
+        return file
+
     def load(self) -> dict[str, str] | None:
         """The stored record, or None when there has never been one."""
         try:
@@ -37,7 +44,7 @@ class IdentityFile:
         """Keep `record` so that it survives a power cut from here on."""
         content = json.dumps({"version": _VERSION, "identity": record}, indent=1).encode() + b"\n"
         try:
-            self._replace(content)
+            replace_file(self.path, content)
         except OSError as error:
             raise StorageError(
                 "identity cannot be written to %s: %s; what was stored before is unchanged"
@@ -56,25 +63,27 @@ class IdentityFile:
                 "identity file %s has version %r, expected %d: %s" % (self.path, version, _VERSION, advice)
             )
         record = content.get("identity")
-        if not isinstance(record, dict) or not all(isinstance(value, str) for value in record.values()):
+        if not isinstance(record, dict) or not all(isinstance(value, (str, dict)) for value in record.values()):
             raise StorageError("identity file %s holds no identity: %s" % (self.path, advice))
         return record
 
-    def _replace(self, content: bytes) -> None:
-        directory = os.path.dirname(self.path)
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        # mkstemp gives 0600 from the first byte on: at no time can another user read the passcode.
-        descriptor, temporary = tempfile.mkstemp(prefix=".identity-", dir=directory)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except OSError:
-            os.unlink(temporary)
-            raise
-        _sync_directory(directory)
+
+def replace_file(path: str, content: bytes) -> None:
+    """The file `path` holds `content`, all of it or what it held before; mode 0600, in a directory of mode 0700."""
+    directory = os.path.dirname(path)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    # mkstemp gives 0600 from the first byte on: at no time can another user read the passcode.
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=directory)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    _sync_directory(directory)
 
 
 def new_record(mac: str = "") -> dict[str, str]:
