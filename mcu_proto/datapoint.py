@@ -230,7 +230,7 @@ def decimal(name, value) -> tuple:
     mantissa, mark, exponent = _cut(text, "e")
     whole, _, fraction = _cut(mantissa, ".")
     # int() alone takes blanks, signs and underscores where a number has none.
-    if not (whole.lstrip("+-") + fraction).isdigit() or mark and not exponent.lstrip("+-").isdigit():
+    if not (whole.lstrip("+-") + fraction).isdigit() or (mark and not exponent.lstrip("+-").isdigit()):
         raise AttrError(name, "%s is no number" % _brief(text))
     if len(text) > _DIGITS:
         raise AttrError(name, "%s is beyond any datapoint" % _brief(text))
@@ -245,7 +245,7 @@ def decimal(name, value) -> tuple:
 
 
 def _cut(text, mark) -> tuple:
-    parts = text.split(mark, 1)
+    parts = text.split(mark)
     return (parts[0], mark, parts[1]) if len(parts) == 2 else (text, "", "")
 
 

@@ -56,7 +56,7 @@ class TransferSender:
         self._deadline = None
         self._again_at = None
         self._hex = 0
-        self._token = (self, 0)
+        self._token = None
         self._rewind(DEFAULT_PIECE)
 
     def owns(self, token) -> bool:
@@ -135,7 +135,7 @@ class TransferSender:
     def failed(self, token, now) -> list:
         """A Failed whose token we own."""
         if self._state != _SENDING or token is not self._token:
-            return []  # a missing 1a is told by the missing 1b
+            return []
         if self._is_last:
             return self._end(ENDED_UNCONFIRMED)
         return self._stop(ENDED_NO_ACK, now)
@@ -167,7 +167,8 @@ class TransferSender:
         return self._state == _ANNOUNCED or self._state == _SENDING
 
     def _announce(self, now) -> list:
-        return self._link.request(CMD_ANNOUNCE, build_announce(self._size, self._md5), now, (self, 0))
+        # Without a token: a missing 1a is told by the missing 1b.
+        return self._link.request(CMD_ANNOUNCE, build_announce(self._size, self._md5), now)
 
     def _rewind(self, piece_size):
         self._piece_size = piece_size

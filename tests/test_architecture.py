@@ -16,7 +16,15 @@ EDGES = {
     "mcu_proto": Edges((), ()),
     # Not mcu_proto.datapoint: P0 crosses the agent undecoded, and a chip has no room for it. Not names: for people.
     "gagent": Edges(
-        ("mcu_proto.const", "mcu_proto.errors", "mcu_proto.frame", "mcu_proto.link", "mcu_proto.message", "mcu_proto.module_info"), ()
+        (
+            "mcu_proto.const",
+            "mcu_proto.errors",
+            "mcu_proto.frame",
+            "mcu_proto.link",
+            "mcu_proto.message",
+            "mcu_proto.module_info",
+        ),
+        (),
     ),
     # frame and names: `-v` shows frames as words.
     "gagent_linux": Edges(

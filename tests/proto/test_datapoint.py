@@ -110,8 +110,71 @@ def test_bad_p0_raises_nothing_but_remote_error(name, p0):
 
 
 def test_short_report_of_a_fixed_length_product_is_refused():
-    with pytest.raises(RemoteError, match="9 bytes, 10 expected"):
+    with pytest.raises(RemoteError, match=r"^dev_status of 9 bytes, 10 expected$"):
         SCHEMAS["pet_house"].decode(b"\x04" + bytes(9))
+
+
+@pytest.mark.parametrize(
+    "name, p0, why",
+    [
+        ("pet_house", b"", "action 00 is no control of this product"),
+        ("pet_house", b"\x04" + bytes(10), "action 04 is no control of this product"),
+        ("pet_house", b"\x11" + bytes(10), "action 11 is no control of this product"),
+        ("pet_house", b"\x01" + bytes(5), "control of 6 bytes, 7 expected"),
+        ("sensor_var", b"\x01\x00", "action 01 is no control of this product"),
+        ("sensor_var", b"\x11", "attr_flags are cut: P0 of 1 bytes"),
+    ],
+)
+def test_refused_control_of_the_peer_says_what_was_expected(name, p0, why):
+    with pytest.raises(RemoteError, match="^%s$" % why):
+        SCHEMAS[name].decode_control(p0)
+
+
+@pytest.mark.parametrize(
+    "name, p0, why",
+    [
+        ("pet_house", b"", "action 00 is no report of this product"),
+        ("pet_house", b"\x01" + bytes(10), "action 01 is no report of this product"),
+        ("pet_house", b"\x14" + bytes(10), "action 14 is no report of this product"),
+        ("sensor_var", b"\x04" + bytes(10), "action 04 is no report of this product"),
+        ("sensor_var", b"\x13", "attr_flags are cut: P0 of 1 bytes"),
+    ],
+)
+def test_refused_report_says_what_was_expected(name, p0, why):
+    with pytest.raises(RemoteError, match="^%s$" % why):
+        SCHEMAS[name].decode(p0)
+
+
+def test_what_is_cut_off_a_variable_report_is_left_out():
+    schema = SCHEMAS["sensor_var"]
+    assert schema.decode(bytes.fromhex("143f 0d 17")) == {
+        "hot": True,
+        "damp": False,
+        "flame": True,
+        "gas": True,
+        "temp": 23,
+    }
+    assert schema.decode(bytes.fromhex("143f 0d")) == {"hot": True, "damp": False, "flame": True, "gas": True}
+    assert schema.decode(bytes.fromhex("143f")) == {}
+
+
+def test_what_a_report_does_not_give_is_sent_as_raw_0():
+    assert SCHEMAS["pet_house"].encode_report({"Humidity": 10}) == b"\x04" + bytes(7) + b"\x0a\x00\x00"
+
+
+def test_a_read_without_names_asks_for_everything():
+    assert SCHEMAS["sensor_var"].encode_read() == b"\x12\x3f"
+    assert SCHEMAS["sensor_var"].encode_read([]) == b"\x12\x00"
+    assert SCHEMAS["pet_house"].encode_read(["LED_R"]) == b"\x02"
+
+
+def test_a_ratio_below_0_turns_the_range_round():
+    schema = _number("uint8", ratio=-0.5, addition=10, maximum=20)
+    assert schema.encode_report({"n": 10}) == b"\x04\x00"
+    assert schema.encode_report({"n": 0}) == b"\x04\x14"
+    assert schema.decode(b"\x04\x01") == {"n": 9.5}
+    with pytest.raises(AttrError, match=r"^attribute n: 10\.5 is not within 0 to 10$"):
+        schema.encode_report({"n": 10.5})
 
 
 def test_surplus_of_a_report_is_ignored():
@@ -121,40 +184,90 @@ def test_surplus_of_a_report_is_ignored():
 @pytest.mark.parametrize(
     "name, value, why",
     [
-        ("LED_OnOff", 2, "2 is none of 0, 1"),
-        ("LED_Color", "Green", "Green is none of Customize, Yellow"),
-        ("LED_Color", 4, "4 is none of"),
-        ("Motor_Speed", 6, "not within -5 to 5"),
-        ("Motor_Speed", -6, "not within -5 to 5"),
-        ("Motor_Speed", "fast", "is no number"),
-        ("Motor_Speed", None, "is no number"),
-        ("Motor_Speed", float("nan"), "is no number"),
-        ("Motor_Speed", float("inf"), "is no number"),
-        ("Motor_Speed", "1e99", "beyond any datapoint"),
-        ("Motor_Speed", [1], "is no number"),
+        ("LED_OnOff", 2, "2 is none of 0, 1, true and false"),
+        ("LED_Color", "Green", "Green is none of Customize, Yellow, Purple, Pink or their indexes"),
+        ("LED_Color", 4, "4 is none of Customize, Yellow, Purple, Pink or their indexes"),
+        ("LED_Color", -1, "-1 is none of Customize, Yellow, Purple, Pink or their indexes"),
+        ("LED_Color", None, "None is none of Customize, Yellow, Purple, Pink or their indexes"),
+        ("Motor_Speed", 6, "6 is not within -5 to 5"),
+        ("Motor_Speed", -6, "-6 is not within -5 to 5"),
+        ("Motor_Speed", "1e20", "1e20 is not within -5 to 5"),
+        ("Motor_Speed", 10**64 - 1, "9" * 40 + " is not within -5 to 5"),
+        ("Motor_Speed", "fast", "fast is no number"),
+        ("Motor_Speed", None, "none is no number"),
+        ("Motor_Speed", float("nan"), "nan is no number"),
+        ("Motor_Speed", float("inf"), "inf is no number"),
+        ("Motor_Speed", [1], "[1] is no number"),
+        ("Motor_Speed", "", " is no number"),
+        ("Motor_Speed", "1e", "1e is no number"),
+        ("Motor_Speed", "1_0", "1_0 is no number"),
+        ("Motor_Speed", "1.2.3", "1.2.3 is no number"),
+        ("Motor_Speed", "1e0e0", "1e0e0 is no number"),
+        ("Motor_Speed", "+-1", "+-1 is no number"),
+        ("Motor_Speed", "\u00b2", "\u00b2 is no number"),
+        ("Motor_Speed", "1e21", "1e21 is beyond any datapoint"),
+        ("Motor_Speed", "1e-21", "1e-21 is beyond any datapoint"),
+        ("Motor_Speed", "0" * 65, "0" * 40 + " is beyond any datapoint"),
+        ("Motor_Speed", 10**64, "a number of more than 64 digits is beyond any datapoint"),
         ("Temperature", 20, "cannot be set, it is status_readonly"),
-        ("Heater", 1, "no such attribute"),
+        ("Heater", 1, "this product has no such attribute"),
     ],
 )
 def test_refused_control_names_the_attribute_and_what_was_expected(name, value, why):
     with pytest.raises(AttrError) as error:
         SCHEMAS["pet_house"].encode_control({name: value})
-    assert error.value.args[0] == name
-    assert why in str(error.value)
+    assert error.value.args == (name, why)
+    assert str(error.value) == "attribute %s: %s" % (name, why)
+
+
+@pytest.mark.parametrize(
+    "value, raw",
+    [("1e2", 100), ("+1.5E1", 15), ("1e-20", 0), ("0" * 63 + "7", 7), (" 7 ", 7), ("7e0", 7), ("0.7e+1", 7), (6.5, 7)],
+)
+def test_a_number_is_taken_in_every_form(value, raw):
+    assert SCHEMAS["pet_house"].encode_report({"LED_R": value})[2] == raw
 
 
 @pytest.mark.parametrize(
     "value, why",
-    [(bytes(61), "61 bytes are too many, 60 fit"), (10**12, "hex text"), ("xyz", "hex text"), ([256], "hex text")],
+    [
+        (bytes(61), "61 bytes are too many, 60 fit"),
+        (10**12, "1000000000000 is neither bytes nor hex text"),
+        ("xyz", "xyz is neither bytes nor hex text"),
+        ([256], "[256] is neither bytes nor hex text"),
+        (1.5, "1.5 is neither bytes nor hex text"),
+    ],
 )
 def test_refused_binary_says_why(value, why):
-    with pytest.raises(AttrError, match=why):
+    with pytest.raises(AttrError) as error:
         SCHEMAS["extension60"].encode_control({"kuozhan": value})
+    assert error.value.args == ("kuozhan", why)
 
 
 @pytest.mark.parametrize("value", ["1122", b"\x11\x22", [0x11, 0x22], bytearray(b"\x11\x22")])
 def test_binary_is_taken_in_every_form_and_padded(value):
     assert SCHEMAS["extension60"].encode_control({"kuozhan": value}) == b"\x01\x01\x11\x22" + bytes(58)
+
+
+@pytest.mark.parametrize("labels, accepted", [([], 1), (["a"], 1), (["a", "b", "c"], 3)])
+def test_enum_is_taken_by_its_index(labels, accepted):
+    schema = Schema.from_definition(_definition("enum", enum=labels))
+    for index in range(accepted):
+        assert schema.encode_report({"n": index}) == bytes((4, index))
+    with pytest.raises(AttrError):
+        schema.encode_report({"n": accepted})
+
+
+@pytest.mark.parametrize("variable", [False, True])
+@pytest.mark.parametrize("attrs, flag_bytes", [(1, 1), (7, 1), (8, 1), (9, 2), (16, 2), (17, 3)])
+def test_attr_flags_have_a_bit_for_each_attribute(variable, attrs, flag_bytes):
+    rows = [{"id": i, "name": str(i), "type": WRITABLE, "data_type": "bool"} for i in range(attrs)]
+    kind = "var_len" if variable else "standard"
+    schema = Schema.from_definition({"protocolType": kind, "entities": [{"attrs": rows}]})
+    values = {str(i): True for i in range(attrs)}
+    flags = ((1 << attrs) - 1).to_bytes(flag_bytes, "big")
+    assert schema.encode_control(values) == bytes((0x11 if variable else 0x01,)) + flags + flags
+    assert schema.decode_control(schema.encode_control(values)) == values
 
 
 def test_enum_beyond_its_labels_is_shown_as_its_number():

@@ -4,6 +4,7 @@ import gc
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from errors import BenchError
@@ -45,16 +46,16 @@ def measure(plan: Plan, definition: dict[str, Any]) -> list[Figure]:
             figures.append(
                 _compared(
                     "decode frames, payload %d, reads of %d" % (size, read),
-                    lambda pieces=pieces: _decode(FrameDecoder(), pieces),
-                    lambda pieces=pieces: _decode(PlainDecoder(), pieces),
+                    partial(_decode, FrameDecoder, pieces),
+                    partial(_decode, PlainDecoder, pieces),
                     plan.runs,
                 )
             )
         figures.append(
             _compared(
                 "encode frames, payload %d" % size,
-                lambda payloads=payloads: _encode(encode_frame, payloads),
-                lambda payloads=payloads: _encode(encode_plain, payloads),
+                partial(_encode, encode_frame, payloads),
+                partial(_encode, encode_plain, payloads),
                 plan.runs,
             )
         )
@@ -67,7 +68,8 @@ def _payloads(size: int, stream_bytes: int) -> list[bytes]:
     return [source.randbytes(size) for _ in range(max(1, stream_bytes // (size + 9)))]
 
 
-def _decode(decoder: FrameDecoder | PlainDecoder, pieces: list[bytes]) -> int:
+def _decode(make_decoder: Callable[[], FrameDecoder | PlainDecoder], pieces: list[bytes]) -> int:
+    decoder = make_decoder()
     count = 0
     for piece in pieces:
         count += len(decoder.feed(piece))
@@ -88,8 +90,16 @@ def _datapoints(plan: Plan, definition: dict[str, Any]) -> list[Figure]:
     count = max(1, plan.stream_bytes // 100)
     return [
         Figure("decode reports, %d attributes" % len(values), "/s", _rates(lambda: schema.decode(report), count, plan)),
-        Figure("encode reports, %d attributes" % len(values), "/s", _rates(lambda: schema.encode_report(values), count, plan)),
-        Figure("encode controls, %d attributes" % len(wanted), "/s", _rates(lambda: schema.encode_control(wanted), count, plan)),
+        Figure(
+            "encode reports, %d attributes" % len(values),
+            "/s",
+            _rates(lambda: schema.encode_report(values), count, plan),
+        ),
+        Figure(
+            "encode controls, %d attributes" % len(wanted),
+            "/s",
+            _rates(lambda: schema.encode_control(wanted), count, plan),
+        ),
     ]
 
 
