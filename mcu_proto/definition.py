@@ -85,7 +85,7 @@ def _rows(definition) -> tuple:
     """(protocolType, datapoint rows) of a definition; a product without datapoints is transparent."""
     if not isinstance(definition, dict):
         raise LocalError("a product definition is an object with product_key and entities")
-    kind = definition.get("protocolType", "standard")
+    kind = definition.get("protocolType")
     entities = definition.get("entities") or [{}]
     if not isinstance(entities, list) or not isinstance(entities[0], dict):
         raise LocalError("entities is a list with one object, which holds attrs")

@@ -11,6 +11,7 @@ BENCH = ROOT / "tools" / "bench" / "bench.py"
 
 CODEC = [
     *("decode frames, payload %d, reads of %d" % (size, read) for size in (8, 46, 512) for read in (64, 4096)),
+    *("decode frames, payload %d, 10 %% noise" % size for size in (8, 46, 512)),
     *("encode frames, payload %d" % size for size in (8, 46, 512)),
     "decode reports, 22 attributes",
     "encode reports, 22 attributes",

@@ -178,7 +178,8 @@ def test_a_ratio_below_0_turns_the_range_round():
 
 
 def test_surplus_of_a_report_is_ignored():
-    assert SCHEMAS["pet_house"].decode(b"\x04" + bytes(12)) == SCHEMAS["pet_house"].decode(b"\x04" + bytes(10))
+    schema = SCHEMAS["pet_house"]
+    assert schema.decode(b"\x04" + bytes(10) + b"\xff\xff") == schema.decode(b"\x04" + bytes(10))
 
 
 @pytest.mark.parametrize(
@@ -278,48 +279,73 @@ def test_enum_beyond_its_labels_is_shown_as_its_number():
 @pytest.mark.parametrize(
     "change, why",
     [
-        ({"type": "writable"}, "attribute n: has type writable"),
-        ({"data_type": "int"}, "attribute n: has data_type int"),
-        ({"id": 3}, "attribute n: has id 3"),
-        ({"id": None}, "attribute n: has no id"),
-        ({"name": ""}, "without a name"),
-        ({"data_type": "binary", "position": None}, "attribute n: is binary without a position"),
-        ({"position": {"byte_offset": 0, "bit_offset": 0, "len": 3}}, "attribute n: has position len = 3"),
-        ({"position": {"byte_offset": -1, "bit_offset": 0, "len": 1}}, "attribute n: has position byte_offset = -1"),
-        ({"position": {"byte_offset": 10**6, "bit_offset": 0, "len": 1}}, "attribute n: has position byte_offset"),
+        ({"type": "writable"}, "has type writable, expected one of status_writable, status_readonly, alert, fault"),
+        ({"type": ["alert"]}, "has type ['alert'], expected one of status_writable, status_readonly, alert, fault"),
+        ({"data_type": "int"}, "has data_type int, expected one of binary, bool, enum, uint16, uint32, uint8"),
+        ({"data_type": []}, "has data_type [], expected one of binary, bool, enum, uint16, uint32, uint8"),
+        ({"id": 3}, "has id 3, ids count from 0 without gaps"),
+        ({"id": None}, "has no id"),
+        ({"data_type": "binary", "position": None}, "is binary without a position: its length is unknown"),
+        ({"position": {"byte_offset": 0, "bit_offset": 0, "len": 3}}, "has position len = 3, uint8 takes 1"),
+        ({"position": {"byte_offset": 0, "bit_offset": 0, "len": 0}}, "has position len = 0"),
+        ({"position": {"byte_offset": -1, "bit_offset": 0, "len": 1}}, "has position byte_offset = -1"),
+        ({"position": {"byte_offset": 7200, "bit_offset": 0, "len": 1}}, "has position byte_offset = 7200"),
+        ({"position": {"byte_offset": 0, "bit_offset": "0", "len": 1}}, "has position bit_offset = 0"),
+        ({"position": {"byte_offset": 0, "len": 1}}, "has position bit_offset = None"),
         (
             {"data_type": "enum", "enum": list("abc"), "position": {"byte_offset": 0, "bit_offset": 0, "len": 1}},
-            "3 labels take 2",
+            "has position len = 1, 3 labels take 2",
         ),
-        ({"position": 5}, "attribute n: has a position that is no object"),
-        ({"data_type": "enum", "enum": 5}, "attribute n: has an enum that is no list"),
-        ({"uint_spec": 5}, "attribute n: has a uint_spec that is no object"),
-        ({"uint_spec": {"ratio": "x"}}, "attribute n: x is no number"),
-        ({"uint_spec": {"ratio": 0}}, "attribute n: has ratio 0"),
-        ({"uint_spec": {"max": "many"}}, "attribute n: has the limit many"),
+        ({"position": 5}, "has a position that is no object"),
+        ({"data_type": "enum", "enum": 5}, "has an enum that is no list of labels"),
+        ({"uint_spec": 5}, "has a uint_spec that is no object"),
+        ({"uint_spec": {"ratio": "x"}}, "x is no number"),
+        ({"uint_spec": {"ratio": 0}}, "has ratio 0"),
+        ({"uint_spec": {"addition": "y"}}, "y is no number"),
+        ({"uint_spec": {"max": "many"}}, "has the limit many, a whole raw value expected"),
+        ({"uint_spec": {"min": 0.5}}, "has the limit 0.5, a whole raw value expected"),
+        ({"uint_spec": {"max": float("inf")}}, "has the limit inf, a whole raw value expected"),
     ],
 )
 def test_definition_error_names_the_attribute(change, why):
-    definition = _definition("uint8", **change)
-    with pytest.raises(LocalError, match=why):
-        Schema.from_definition(definition)
+    with pytest.raises(AttrError) as error:
+        Schema.from_definition(_definition("uint8", **change))
+    assert error.value.args == ("n", why)
 
 
 @pytest.mark.parametrize(
-    "definition",
+    "definition, why",
     [
-        None,
-        [],
-        "x",
-        {"entities": 5},
-        {"entities": [5]},
-        {"entities": [{"attrs": {"a": 1}}]},
-        {"entities": [{"attrs": [5]}]},
+        (None, "a product definition is an object with product_key and entities"),
+        ([], "a product definition is an object with product_key and entities"),
+        ({"entities": 5}, "entities is a list with one object, which holds attrs"),
+        ({"entities": [5]}, "entities is a list with one object, which holds attrs"),
+        ({"entities": [{"attrs": {"a": 1}}]}, "attrs is a list of objects, one for each datapoint"),
+        ({"entities": [{"attrs": [5]}]}, "attrs is a list of objects, one for each datapoint"),
+        ({"entities": [{"attrs": [{"id": 7, "name": ""}]}]}, "a datapoint without a name: id 7"),
+        ({"entities": [{"attrs": [{"name": 5}]}]}, "a datapoint without a name: id None"),
     ],
 )
-def test_definition_of_another_shape_is_refused(definition):
-    with pytest.raises(LocalError):
+def test_definition_of_another_shape_is_refused(definition, why):
+    with pytest.raises(LocalError) as error:
         Schema.from_definition(definition)
+    assert error.value.args == (why,)
+
+
+@pytest.mark.parametrize(
+    "spec, low, high", [({}, 0, 255), ({"min": 3, "max": 9.0}, 3, 9), ({"min": -1, "max": 999}, 0, 255)]
+)
+def test_limits_are_those_of_the_definition_within_what_the_bytes_hold(spec, low, high):
+    schema = Schema.from_definition(_definition("uint8", uint_spec=spec))
+    assert schema.encode_report({"n": low}) == bytes((4, low))
+    assert schema.encode_report({"n": high}) == bytes((4, high))
+    assert schema.beyond_limits({"n": low - 1}) == schema.beyond_limits({"n": high + 1}) == ["n"]
+
+
+@pytest.mark.parametrize("kind, position", [("bool", (7199, 0, 1)), ("bool", (0, 7199, 1)), ("binary", (0, 0, 7199))])
+def test_positions_reach_as_far_as_any_p0(kind, position):
+    schema = Schema.from_definition(_definition(kind, position=_position(position)))
+    assert schema.attr("n").position == position
 
 
 json_values = st.recursive(
@@ -354,6 +380,17 @@ def test_a_number_inside_a_bit_block_is_refused():
     attrs.append({**attrs[0], "id": 1, "name": "m", "data_type": "uint8", "position": _position((0, 0, 1))})
     with pytest.raises(AttrError, match="attribute m: has the position of n"):
         Schema.from_definition(definition)
+
+
+def test_a_bit_block_is_as_long_as_its_farthest_bit_whatever_the_order():
+    definition = _definition("bool", position=_position((0, 9, 1)))
+    attrs = definition["entities"][0]["attrs"]
+    attrs.append({**attrs[0], "id": 1, "name": "low", "position": _position((0, 0, 1))})
+    attrs.append({**attrs[0], "id": 2, "name": "m", "data_type": "uint8", "position": _position((1, 0, 1))})
+    with pytest.raises(AttrError, match="attribute m: has the position of low"):
+        Schema.from_definition(definition)
+    attrs[2]["position"] = _position((2, 0, 1))
+    assert Schema.from_definition(definition).decode(bytes.fromhex("04 0200 07")) == {"n": True, "low": False, "m": 7}
 
 
 def test_a_position_that_differs_from_the_platforms_wins_and_is_told():
@@ -429,13 +466,41 @@ def test_definition_with_a_name_twice_is_refused():
     definition = _definition("bool")
     attrs = definition["entities"][0]["attrs"]
     attrs.append({**attrs[0], "id": 1})
-    with pytest.raises(AttrError, match="defined twice"):
+    with pytest.raises(AttrError, match=r"^attribute n: is defined twice$"):
         Schema.from_definition(definition)
 
 
-def test_transparent_product_has_no_attributes():
-    schema = Schema.from_definition({"protocolType": "custom", "product_key": "k"})
-    assert schema.attrs == ()
+def test_definition_with_an_id_twice_is_refused():
+    definition = _definition("bool", position=_position((0, 0, 1)))
+    attrs = definition["entities"][0]["attrs"]
+    attrs.append({**attrs[0], "position": None})
+    with pytest.raises(AttrError, match=r"^attribute n: has id 0, "):
+        Schema.from_definition(definition)
+
+
+@pytest.mark.parametrize("more", [{}, {"entities": [{"attrs": [{"name": "n"}]}]}])
+def test_transparent_product_has_no_attributes(more):
+    schema = Schema.from_definition({"protocolType": "custom", "product_key": "k", **more})
+    assert (schema.product_key, schema.attrs) == ("k", ())
+
+
+def test_definition_without_a_product_key_is_taken():
+    assert Schema.from_definition({}).product_key == ""
+
+
+def test_product_without_attributes_reports_nothing():
+    schema = Schema.from_definition({})
+    assert schema.encode_report({}) == b"\x04"
+    assert schema.decode(b"\x04") == {}
+
+
+def test_attributes_of_a_product_of_variable_length_have_sizes_and_no_places():
+    schema = Schema.from_definition(PRODUCTS["sensor_var"].definition)
+    assert [attr.position for attr in schema.attrs] == [(0, 0, 1)] * 6
+
+
+def test_a_schema_of_attributes_is_of_fixed_length_unless_said_otherwise():
+    assert Schema("k", SCHEMAS["pet_house"].attrs).encode_read() == b"\x02"
 
 
 def _definition(kind, **row):

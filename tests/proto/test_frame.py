@@ -107,7 +107,7 @@ def test_the_largest_frame_passes():
 
 
 def test_payload_over_the_maximum_is_our_own_mistake():
-    with pytest.raises(LocalError, match="901 bytes"):
+    with pytest.raises(LocalError, match=r"^payload of 901 bytes, at most 900 fit$"):
         encode_frame(3, 0, bytes(MAX_PAYLOAD + 1))
 
 

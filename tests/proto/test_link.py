@@ -90,6 +90,19 @@ def test_the_wait_begins_when_the_frame_has_left_the_line():
     assert slow.next_timeout() == ACK_TIMEOUT + 809 * 10000 // 9600
 
 
+@pytest.mark.parametrize("size, ms", [(9, 9), (96, 100), (407, 423)])
+def test_a_byte_takes_ten_bits_of_9600_baud_unless_said_otherwise(size, ms):
+    link = McuLink()
+    assert len(link.request(3, bytes(size - 9), 0)[0].data) == size
+    assert link.next_timeout() == ms + ACK_TIMEOUT
+
+
+def test_without_a_gap_frames_are_written_as_they_come():
+    link = McuLink()
+    link.request(7, b"", 0)
+    assert link.receive_bytes(encode_frame(CMD_P0_UP, 1), 0)[0] == SendSerial(encode_frame(6, 1))
+
+
 def test_no_retransmission_while_the_answer_is_arriving():
     link = McuLink()
     link.request(3, b"\x02", 0, "token")
@@ -133,11 +146,13 @@ def test_second_request_waits_for_the_first():
     ]
 
 
-def test_queue_takes_its_maximum_and_refuses_one_more():
-    link = McuLink(queue_size=2)
-    link.request(3, b"", 0, 0)
-    assert link.request(3, b"", 0, 1) == link.request(3, b"", 0, 2) == []
-    assert link.request(3, b"", 0, 3) == [Failed(3, FAIL_QUEUE_FULL)]
+@pytest.mark.parametrize("options, places", [({}, 16), ({"queue_size": 2}, 2)])
+def test_queue_takes_its_maximum_and_refuses_one_more(options, places):
+    link = McuLink(**options)
+    link.request(3, b"", 0)
+    for _ in range(places):
+        assert link.request(3, b"", 0) == []
+    assert link.request(3, b"", 0, "token") == [Failed("token", FAIL_QUEUE_FULL)]
 
 
 def test_sn_counts_requests_and_wraps():
@@ -148,7 +163,7 @@ def test_sn_counts_requests_and_wraps():
 
 
 def test_request_over_the_payload_maximum_is_our_own_mistake():
-    with pytest.raises(LocalError):
+    with pytest.raises(LocalError, match=r"^payload of 901 bytes, at most 900 fit$"):
         McuLink().request(3, bytes(MAX_PAYLOAD + 1), 0)
 
 
@@ -331,6 +346,14 @@ def test_an_urgent_request_takes_the_last_place_of_management():
     assert link.request(3, b"", 0, "control 2") == [Failed("status", FAIL_QUEUE_FULL)]
     assert link.request(3, b"", 0, "control 3") == [Failed("control 3", FAIL_QUEUE_FULL)]
     assert link.counts[COUNT_FAILED] == 3
+
+
+def test_urgent_requests_leave_the_last_place_of_management_to_the_next_urgent_one():
+    link = McuLink(queue_size=3)
+    link.request(7, b"", 0, "pending")
+    for cmd, token in ((0x0D, "status"), (3, "control"), (3, "control 2")):
+        link.request(cmd, b"", 0, token)
+    assert link.request(3, b"", 0, "control 3") == [Failed("status", FAIL_QUEUE_FULL)]
 
 
 def test_a_queue_of_nothing_refuses_at_once():

@@ -298,9 +298,10 @@ def test_cancel_tells_the_receiver(is_sending):
 def test_a_piece_is_given_once():
     sender, out = ready_sender()
     assert sender.sender.give(FILE[:256], 3) == []
-    sender.receive(encode_frame(CMD_PIECE + 1, frames_in(out)[-1].sn), 4)
+    out = sender.link.receive_bytes(encode_frame(CMD_PIECE + 1, frames_in(out)[-1].sn), 4)
+    assert [type(item) for item in out] == [Acked]
+    assert sender.sender.acked(out[0].token, 4) == [NeedData(256, 256)]
     assert sender.sender.progress() == 256
-    assert sender.sender.give(FILE[256:512], 5) == []
 
 
 def test_no_more_is_asked_for_than_tells_a_line_too_long():
@@ -442,7 +443,11 @@ def test_ready_in_the_middle_begins_again_at_piece_1():
     out = sender.receive(encode_frame(CMD_READY, 10, build_ready(md5_of(FILE), 128)), 4)
     assert [frame.cmd for frame in frames_in(out)] == [CMD_READY + 1]  # piece 2 is still in flight
     out = sender.receive(encode_frame(CMD_PIECE + 1, first.sn + 1), 5)
-    assert frames_in(out)[-1].payload[:4] == b"\x00\x01\x00\x0c"
+    assert frames_in(out)[-1].payload == b"\x00\x01\x00\x0c" + FILE[:128]
+    assert sender.sender.progress() == 0
+    out = sender.receive(encode_frame(CMD_PIECE + 1, first.sn + 2), 6)
+    assert [frame.payload for frame in frames_in(out)] == [b"\x00\x02\x00\x0c" + FILE[128:256]]
+    assert sender.sender.progress() == 128
 
 
 def test_ready_that_cannot_be_read_is_acked_and_ignored():

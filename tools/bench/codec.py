@@ -40,17 +40,10 @@ def measure(plan: Plan, definition: dict[str, Any]) -> list[Figure]:
     figures = []
     for size in _PAYLOADS:
         payloads = _payloads(size, plan.stream_bytes)
-        stream = b"".join(encode_frame(CMD_P0_UP, i & 0xFF, payload) for i, payload in enumerate(payloads))
+        frames = [encode_frame(CMD_P0_UP, i & 0xFF, payload) for i, payload in enumerate(payloads)]
         for read in _READS:
-            pieces = [stream[at : at + read] for at in range(0, len(stream), read)]
-            figures.append(
-                _compared(
-                    "decode frames, payload %d, reads of %d" % (size, read),
-                    partial(_decode, FrameDecoder, pieces),
-                    partial(_decode, PlainDecoder, pieces),
-                    plan.runs,
-                )
-            )
+            figures.append(_decoding("payload %d, reads of %d" % (size, read), frames, read, plan))
+        figures.append(_decoding("payload %d, 10 %% noise" % size, _with_noise(frames), _READS[-1], plan))
         figures.append(
             _compared(
                 "encode frames, payload %d" % size,
@@ -60,6 +53,29 @@ def measure(plan: Plan, definition: dict[str, Any]) -> list[Figure]:
             )
         )
     return figures + _datapoints(plan, definition)
+
+
+def _decoding(what: str, frames: list[bytes], read: int, plan: Plan) -> Figure:
+    stream = b"".join(frames)
+    pieces = [stream[at : at + read] for at in range(0, len(stream), read)]
+    return _compared(
+        "decode frames, " + what,
+        partial(_decode, FrameDecoder, pieces),
+        partial(_decode, PlainDecoder, pieces),
+        plan.runs,
+    )
+
+
+def _with_noise(frames: list[bytes]) -> list[bytes]:
+    """One byte of noise for ten of frames, between them; without ff, so that both decoders find the same frames."""
+    source = random.Random(_SEED)  # noqa: S311
+    noisy = []
+    owed = 0.0
+    for frame in frames:
+        owed += len(frame) / 10
+        noisy += [bytes(source.randrange(0xFF) for _ in range(int(owed))), frame]
+        owed -= int(owed)
+    return noisy
 
 
 def _payloads(size: int, stream_bytes: int) -> list[bytes]:
