@@ -5,23 +5,29 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BAUD ?= 9600
 ARGS ?=
+SECONDS ?= 60
 
 # Each stamp says: what this pyproject.toml asks for is in $(VENV).
 RUN_STAMP := $(VENV)/installed-for-run
 TEST_STAMP := $(VENV)/installed-for-test
+FUZZ_STAMP := $(VENV)/installed-for-fuzz
+MUTATION_STAMP := $(VENV)/installed-for-mutation
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LINTED := mcu_proto gagent ports tools tests
 
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint bench fleet size clean
+.PHONY: help demo run test lint coverage mutation bench fleet fuzz size clean
 
 help:
 	@echo "make demo                      local cloud, simulated MCU and one agent; every step shown (ARGS=--once ends by itself)"
 	@echo "make run PORT=/dev/ttyUSB0     the same with a real MCU on that port (BAUD=9600, ARGS=...)"
 	@echo "make test                      lint, then all tests (ARGS='-k frame' for some)"
 	@echo "make lint                      ruff and mypy"
+	@echo "make coverage                  lines and branches of mcu_proto that no example runs: none"
+	@echo "make mutation                  changes mcu_proto in 2,000 ways and counts those that no test sees (10 minutes)"
 	@echo "make bench                     throughput, latency and memory on this machine"
 	@echo "make fleet                     10,000 agents that lose their broker, on a virtual clock (ARGS='--agents 1000')"
+	@echo "make fuzz SECONDS=60           every fuzz target for so long (ARGS='link frame' for some)"
 	@echo "make size                      bytes of every file compiled for a chip; lowers the budget"
 	@echo "make clean                     removes $(VENV), build and caches"
 
@@ -42,11 +48,24 @@ lint: $(TEST_STAMP)
 	@$(BIN)/ruff format --quiet --check $(LINTED) || { echo "not formatted: $(BIN)/ruff format $(LINTED)" >&2; exit 1; }
 	@$(BIN)/mypy
 
+coverage: $(TEST_STAMP)
+	@$(BIN)/python -m pytest -q tests/proto -m "not hypothesis" --cov --cov-fail-under=100 $(ARGS)
+
+# In a copy: mutmut writes beside what it changes.
+mutation: $(MUTATION_STAMP)
+	@rm -rf build/mutation && mkdir -p build/mutation
+	@cp -R pyproject.toml mcu_proto gagent tests build/mutation
+	@cd build/mutation && $(abspath $(BIN))/mutmut run --max-children 2 $(ARGS)
+	@cd build/mutation && $(abspath $(BIN))/mutmut results --all true | $(abspath $(BIN))/python tests/mutation_score.py
+
 bench: $(RUN_STAMP)
 	@$(BIN)/python tools/bench/bench.py $(ARGS)
 
 fleet: $(RUN_STAMP)
 	@$(BIN)/python tests/soak/fleet.py $(ARGS)
+
+fuzz: $(FUZZ_STAMP)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz run --seconds $(SECONDS) $(ARGS)
 
 size: $(TEST_STAMP)
 	@PYTHONPATH=ports/micropython $(BIN)/python tests/mpy_size.py
@@ -68,6 +87,16 @@ $(TEST_STAMP): pyproject.toml | $(BIN)/python
 		$(PIP_INSTALL) -e '.[test]' || exit 1; \
 		echo "installed without MicroPython: the tests that need it will be skipped" >&2; }
 	@touch $@ $(RUN_STAMP)
+
+$(FUZZ_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing the fuzzer into $(VENV) ..."
+	@$(PIP_INSTALL) -e '.[fuzz]'
+	@touch $@
+
+$(MUTATION_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing mutmut into $(VENV) ..."
+	@$(PIP_INSTALL) -e '.[test,mutation]'
+	@touch $@
 
 $(BIN)/python:
 	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name it: make PYTHON=python3.11" >&2; exit 1; }

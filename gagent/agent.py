@@ -86,6 +86,8 @@ class Agent:
         self._tz_minutes = config.tz_minutes
         self._utc = None
         self._restart = self._restart_at = None
+        # A report that came before the handshake was done, not acked yet.
+        self._early = None
 
     def start(self, now) -> list:
         """Begin, or begin anew after a Restart."""
@@ -245,6 +247,7 @@ class Agent:
             elif isinstance(item, McuReady):
                 self._on_ready(item.info, now, out)
             elif isinstance(item, McuLost):
+                self._early = None
                 self._leave_cloud(out)
             elif isinstance(item, TestMode):
                 # No cloud connection while in test mode.
@@ -261,6 +264,7 @@ class Agent:
             config.renew(info.product_key, self._urandom)
             out.append(SaveConfig(config.to_record()))
             out.append(Notice(NOTICE_NEW_IDENTITY, info.product_key))
+            self._early = None
         # What the MCU's own text asks for; nonsense is ignored.
         env = message.parse_env(info.data or b"")
         self._mcu.heartbeat = _number(env, "LocalHT", 5, 3600, HEARTBEAT // 1000) * 1000
@@ -269,6 +273,9 @@ class Agent:
         # A file that was on its way has no sender any more.
         self._upload = None
         self._join_cloud(now, out)
+        early, self._early = self._early, None
+        if early is not None:
+            self._on_report(early, now, out)
 
     def _on_request(self, frame, now, out):
         if self._mcu.state == RUN:
@@ -278,8 +285,8 @@ class Agent:
         elif frame.cmd == CMD_GET_TIME:
             self._on_get_time(frame, now, out)
         elif frame.cmd == CMD_P0_UP:
-            # Whose product it is is not known yet: the MCU tells its state again when it changes.
-            out.extend(self._mcu.link.reply(frame))
+            # Whose product it is is not known yet. Acked when it can be handed over; till then the MCU repeats it.
+            self._early = frame
 
     def _on_report(self, frame, now, out):
         self._relay.report(frame.payload, out)

@@ -21,6 +21,7 @@ from .const import (
     ACTION_VAR_READ,
     ACTION_VAR_READ_REPLY,
     ACTION_VAR_REPORT,
+    const,
 )
 from .errors import AttrError, RemoteError
 
@@ -35,6 +36,8 @@ WRITABLE = "status_writable"
 ACCESS = (WRITABLE, "status_readonly", "alert", "fault")
 # Data types in their order inside a group, with the bytes of a number. 0: in the bit block; None: the definition says.
 DATA_TYPES = {"bool": 0, "enum": 0, "uint8": 1, "uint16": 2, "uint32": 4, "binary": None}
+# The longest number in a definition or a value: a shown value always fits a float.
+_DIGITS = const(64)
 
 
 class Schema:
@@ -220,10 +223,17 @@ def _field(attr, blocks, size) -> tuple:
 def decimal(name, value) -> tuple:
     """(n, unit) with value = n / unit exactly as its decimal text says, unit a power of ten."""
     if isinstance(value, int):
+        if abs(value) >= 10**_DIGITS:
+            raise AttrError(name, "a number of more than %d digits is beyond any datapoint" % _DIGITS)
         return int(value), 1
     text = str(value).strip().lower()
-    mantissa, _, exponent = _cut(text, "e")
+    mantissa, mark, exponent = _cut(text, "e")
     whole, _, fraction = _cut(mantissa, ".")
+    # int() alone takes blanks, signs and underscores where a number has none.
+    if not (whole.lstrip("+-") + fraction).isdigit() or (mark and not exponent.lstrip("+-").isdigit()):
+        raise AttrError(name, "%s is no number" % _brief(text))
+    if len(text) > _DIGITS:
+        raise AttrError(name, "%s is beyond any datapoint" % _brief(text))
     try:
         n = int(whole + fraction)
         power = int(exponent or "0") - len(fraction)
@@ -235,7 +245,7 @@ def decimal(name, value) -> tuple:
 
 
 def _cut(text, mark) -> tuple:
-    parts = text.split(mark, 1)
+    parts = text.split(mark)
     return (parts[0], mark, parts[1]) if len(parts) == 2 else (text, "", "")
 
 

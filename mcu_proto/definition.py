@@ -85,7 +85,7 @@ def _rows(definition) -> tuple:
     """(protocolType, datapoint rows) of a definition; a product without datapoints is transparent."""
     if not isinstance(definition, dict):
         raise LocalError("a product definition is an object with product_key and entities")
-    kind = definition.get("protocolType", "standard")
+    kind = definition.get("protocolType")
     entities = definition.get("entities") or [{}]
     if not isinstance(entities, list) or not isinstance(entities[0], dict):
         raise LocalError("entities is a list with one object, which holds attrs")
@@ -165,6 +165,9 @@ def _parse_scale(name, row, size) -> Scale:
     top = (1 << 8 * size) - 1
     low, high = row.get("min", 0), row.get("max", top)
     for limit in (low, high):
-        if not isinstance(limit, (int, float)) or limit != int(limit):
+        # The remainder also tells inf and nan, which JSON readers let through.
+        if not isinstance(limit, (int, float)) or limit % 1 != 0:
             raise AttrError(name, "has the limit %s, a whole raw value expected" % (limit,))
-    return Scale(int(low), min(int(high), top), ratio * (unit // ratio_unit), addition * (unit // addition_unit), unit)
+    # A raw value is what fits in its bytes, whatever the definition says.
+    low, high = [min(max(int(limit), 0), top) for limit in (low, high)]
+    return Scale(low, high, ratio * (unit // ratio_unit), addition * (unit // addition_unit), unit)

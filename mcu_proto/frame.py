@@ -46,9 +46,8 @@ class FrameDecoder:
     def __init__(self, max_frame=MAX_FRAME):
         self._buf = bytearray(max_frame + 2)
         self._max = max_frame
-        self._state = _HUNT
-        self._have = 0
-        self._need = 2
+        self._begin()
+        self.reset()
 
     def feed(self, data) -> list:
         """The frames completed by `data`, as `Frame` or `BadFrame`; never raises, keeps nothing of `data`."""
@@ -65,7 +64,7 @@ class FrameDecoder:
                 i = data.find(b"\xff", i) + 1
                 if i == 0:
                     break
-                self._state = _ONE_FF
+                i = self._take_whole(data, i, end, out)
                 continue
             b = data[i]
             i += 1
@@ -92,7 +91,6 @@ class FrameDecoder:
     def reset(self):
         """Forget a half received frame."""
         self._state = _HUNT
-        self._have = 0
 
     def is_inside(self) -> bool:
         """True while a frame has begun and is not complete."""
@@ -102,6 +100,23 @@ class FrameDecoder:
         self._state = _BODY
         self._have = 0
         self._need = 2
+
+    def _take_whole(self, data, i, end, out):
+        """A frame that is here from its second ff to its checksum, with nothing stuffed: the usual case, in one go.
+
+        Anything else is left to the states, from ONE_FF on; the new position.
+        """
+        stop = i + 3 + (data[i + 1] << 8 | data[i + 2]) if i + 2 < end and data[i] == 0xFF else end + 1
+        size = stop - i - 3
+        if stop > end or size < LEN_OVERHEAD or size > self._max or data.find(b"\xff", i + 1, stop) >= 0:
+            self._state = _ONE_FF
+            return i
+        last = stop - 1
+        if sum(data[i + 1 : last]) & 0xFF == data[last]:
+            out.append(Frame(data[i + 3], data[i + 4], data[i + 5] << 8 | data[i + 6], data[i + 7 : last]))
+        else:
+            out.append(BadFrame(BAD_CHECKSUM, data[i + 3], data[i + 4]))
+        return stop
 
     def _take_run(self, data, i, end, out):
         """Copy everything up to the next ff, the missing bytes or the end of the read in one go; the new position."""

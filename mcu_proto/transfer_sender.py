@@ -56,7 +56,7 @@ class TransferSender:
         self._deadline = None
         self._again_at = None
         self._hex = 0
-        self._token = (self, 0)
+        self._token = None
         self._rewind(DEFAULT_PIECE)
 
     def owns(self, token) -> bool:
@@ -99,7 +99,7 @@ class TransferSender:
 
     def give(self, data, now) -> list:
         """What NeedData asked for, all of it."""
-        if self._state != _SENDING or self._sent:
+        if self._state != _SENDING or self._next is not None:
             return []
         if len(data) != self._wanted:
             raise LocalError("%d bytes given at %d, %d asked for" % (len(data), self._offset, self._wanted))
@@ -116,7 +116,6 @@ class TransferSender:
         else:
             count = max((self._size + self._piece_size - 1) // self._piece_size, 1)
             self._is_last = self._number == count
-        self._sent = True
         self._next = self._offset + len(data)
         head = self._number.to_bytes(2, "big") + count.to_bytes(2, "big")
         return self._link.request(CMD_PIECE, head + data, now, self._token, PIECE_TIMEOUT, flags)
@@ -128,14 +127,14 @@ class TransferSender:
         if self._is_last:
             return self._end(ENDED_DONE)
         self._offset = self._next
+        self._next = None
         self._number += 1
-        self._sent = False
         return self._need()
 
     def failed(self, token, now) -> list:
         """A Failed whose token we own."""
         if self._state != _SENDING or token is not self._token:
-            return []  # a missing 1a is told by the missing 1b
+            return []
         if self._is_last:
             return self._end(ENDED_UNCONFIRMED)
         return self._stop(ENDED_NO_ACK, now)
@@ -167,15 +166,15 @@ class TransferSender:
         return self._state == _ANNOUNCED or self._state == _SENDING
 
     def _announce(self, now) -> list:
-        return self._link.request(CMD_ANNOUNCE, build_announce(self._size, self._md5), now, (self, 0))
+        # Without a token: a missing 1a is told by the missing 1b.
+        return self._link.request(CMD_ANNOUNCE, build_announce(self._size, self._md5), now)
 
     def _rewind(self, piece_size):
         self._piece_size = piece_size
         self._number = 1
         self._offset = 0
-        self._next = 0
+        self._next = None
         self._wanted = 0
-        self._sent = False
         self._is_last = False
 
     def _need(self) -> list:

@@ -321,10 +321,21 @@ def test_the_newest_report_waits_for_the_first_did():
     assert driver.published() == []
 
 
-def test_report_before_the_handshake_is_acked_and_no_more():
+def test_report_before_the_handshake_is_handed_over_and_acked_after_it():
     driver = ModuleDriver(ModuleDriver().go_online().saved)
     driver.do("start")
-    assert driver.mcu_says(5, 9, b"\x04") == [SendSerial(bytes.fromhex("ffff00050609000014"))]
+    assert driver.mcu_says(5, 9, b"\x04\x01") == []
+    driver.mcu_says(2, 0, build_device_info(DEVICE_INFO))
+    assert driver.published() == [("dev2app/" + DID, wire.encode(wire.CLOUD_REPORT, b"\x04\x01"))]
+    assert 6 in [frame.cmd for frame in driver.sent_frames()]
+
+
+def test_report_of_another_product_before_the_handshake_is_not_handed_over():
+    driver = ModuleDriver(ModuleDriver().go_online().saved)
+    driver.do("start")
+    driver.mcu_says(5, 9, b"\x04\x01")
+    driver.mcu_says(2, 0, build_device_info(DEVICE_INFO._replace(product_key="f" * 32)))
+    assert driver.published() == []
 
 
 @pytest.mark.parametrize("p0", [b"", bytes(900), b"\xff\x55\xff\xff", b"\x06 transparent"])

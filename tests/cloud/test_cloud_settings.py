@@ -33,10 +33,23 @@ def test_every_setting_can_be_read_from_a_file(tmp_path):
         apps = "listed"
         token_days = 168
         history_days = 30
+        products = "any"
     """
     settings = _read(tmp_path, text)
     assert settings == Settings(
-        Path("/d"), "127.0.0.1", 1, "::1", 65535, "mosquitto", "192.168.1.2", "sqlite://", False, "listed", 168, 30
+        Path("/d"),
+        "127.0.0.1",
+        1,
+        "::1",
+        65535,
+        "mosquitto",
+        "192.168.1.2",
+        "sqlite://",
+        False,
+        "listed",
+        168,
+        30,
+        "any",
     )
 
 

@@ -107,13 +107,26 @@ def test_the_largest_frame_passes():
 
 
 def test_payload_over_the_maximum_is_our_own_mistake():
-    with pytest.raises(LocalError, match="901 bytes"):
+    with pytest.raises(LocalError, match=r"^payload of 901 bytes, at most 900 fit$"):
         encode_frame(3, 0, bytes(MAX_PAYLOAD + 1))
 
 
-def test_header_inside_a_frame_reports_what_was_cut():
-    assert FrameDecoder().feed(bytes.fromhex("ffff 0008 05 21 00 ffff 0005 07 01 0000 0d")) == [
-        BadFrame(BAD_TRUNCATED, 5, 0x21),
+def test_one_ff_begins_nothing():
+    assert FrameDecoder().feed(b"\xff\x00" + encode_frame(7, 1)) == [Frame(7, 1, 0, b"")]
+
+
+@pytest.mark.parametrize("headers", [2, 3])
+def test_headers_in_a_row_begin_one_frame(headers):
+    assert FrameDecoder().feed(b"\xff\xff" * headers + encode_frame(7, 1)[2:]) == [Frame(7, 1, 0, b"")]
+
+
+@pytest.mark.parametrize(
+    "cut, cmd, sn",
+    [("00", -1, -1), ("0008", -1, -1), ("0008 05", 5, -1), ("0008 05 21", 5, 33), ("0008 05 21 00", 5, 33)],
+)
+def test_header_inside_a_frame_reports_what_was_cut(cut, cmd, sn):
+    assert FrameDecoder().feed(bytes.fromhex("ffff" + cut + "ffff 0005 07 01 0000 0d")) == [
+        BadFrame(BAD_TRUNCATED, cmd, sn),
         Frame(7, 1, 0, b""),
     ]
 

@@ -47,6 +47,12 @@ from mcu_proto.link import (
 )
 
 
+def broken(cmd, sn):
+    """A frame with a wrong checksum."""
+    wire = encode_frame(cmd, sn)
+    return wire[:-1] + bytes((wire[-1] ^ 1,))
+
+
 def test_request_is_answered_by_the_ack_of_its_command_and_sn():
     link = McuLink()
     assert link.request(3, b"\x02", 0, "token") == [SendSerial(encode_frame(3, 0, b"\x02"))]
@@ -84,6 +90,19 @@ def test_the_wait_begins_when_the_frame_has_left_the_line():
     assert slow.next_timeout() == ACK_TIMEOUT + 809 * 10000 // 9600
 
 
+@pytest.mark.parametrize("size, ms", [(9, 9), (96, 100), (407, 423)])
+def test_a_byte_takes_ten_bits_of_9600_baud_unless_said_otherwise(size, ms):
+    link = McuLink()
+    assert len(link.request(3, bytes(size - 9), 0)[0].data) == size
+    assert link.next_timeout() == ms + ACK_TIMEOUT
+
+
+def test_without_a_gap_frames_are_written_as_they_come():
+    link = McuLink()
+    link.request(7, b"", 0)
+    assert link.receive_bytes(encode_frame(CMD_P0_UP, 1), 0)[0] == SendSerial(encode_frame(6, 1))
+
+
 def test_no_retransmission_while_the_answer_is_arriving():
     link = McuLink()
     link.request(3, b"\x02", 0, "token")
@@ -104,6 +123,19 @@ def test_noise_that_never_ends_does_not_hold_a_request_for_ever():
     assert out == [Failed("token", FAIL_NO_ACK)]
 
 
+def test_the_patience_with_an_answer_that_is_arriving_ends():
+    link = McuLink()
+    request = link.request(3, b"", 0)
+    patience = 9 + ACK_TIMEOUT + 2 * SILENCE
+    for now in range(ACK_TIMEOUT, patience, SILENCE // 2):
+        link.receive_bytes(b"\xff\xff\x07\x00", now)
+        assert link.handle_timeout(now) == []
+    while link.next_timeout() < patience:
+        assert link.handle_timeout(link.next_timeout()) == []
+    assert link.next_timeout() == patience
+    assert link.handle_timeout(patience) == request
+
+
 def test_second_request_waits_for_the_first():
     link = McuLink()
     link.request(3, b"\x01", 0, "a")
@@ -114,11 +146,13 @@ def test_second_request_waits_for_the_first():
     ]
 
 
-def test_queue_takes_its_maximum_and_refuses_one_more():
-    link = McuLink(queue_size=2)
-    link.request(3, b"", 0, 0)
-    assert link.request(3, b"", 0, 1) == link.request(3, b"", 0, 2) == []
-    assert link.request(3, b"", 0, 3) == [Failed(3, FAIL_QUEUE_FULL)]
+@pytest.mark.parametrize("options, places", [({}, 16), ({"queue_size": 2}, 2)])
+def test_queue_takes_its_maximum_and_refuses_one_more(options, places):
+    link = McuLink(**options)
+    link.request(3, b"", 0)
+    for _ in range(places):
+        assert link.request(3, b"", 0) == []
+    assert link.request(3, b"", 0, "token") == [Failed("token", FAIL_QUEUE_FULL)]
 
 
 def test_sn_counts_requests_and_wraps():
@@ -129,7 +163,7 @@ def test_sn_counts_requests_and_wraps():
 
 
 def test_request_over_the_payload_maximum_is_our_own_mistake():
-    with pytest.raises(LocalError):
+    with pytest.raises(LocalError, match=r"^payload of 901 bytes, at most 900 fit$"):
         McuLink().request(3, bytes(MAX_PAYLOAD + 1), 0)
 
 
@@ -145,6 +179,7 @@ def test_held_request_is_acked_by_the_owner_only():
     frame = Frame(CMD_GET_TIME, 7, 0, b"")
     assert link.receive_bytes(encode_frame(CMD_GET_TIME, 7), 0) == [Received(frame)]
     assert link.reply(frame, b"\x07") == [SendSerial(encode_frame(0x18, 7, b"\x07"))]
+    assert link.reply(frame) == [SendSerial(encode_frame(0x18, 7))]
 
 
 def test_repeated_request_is_acked_again_and_not_delivered_again():
@@ -177,16 +212,18 @@ def test_another_sn_content_or_time_is_a_new_request(again, at):
     assert isinstance(link.receive_bytes(again, at)[-1], Received)
 
 
+@pytest.mark.parametrize("cmd", [5, 7])
 @pytest.mark.parametrize("role, notice", [(MODULE, 0x11), (MCU, 0x12)])
-def test_bad_checksum_of_a_request_is_complained_of(role, notice):
-    assert McuLink(role).receive_bytes(bytes.fromhex("ffff0005070800 0015"), 0) == [
+def test_bad_checksum_of_a_request_is_complained_of(role, notice, cmd):
+    assert McuLink(role).receive_bytes(broken(cmd, 8), 0) == [
         SendSerial(encode_frame(notice, 8, b"\x01")),
-        Illegal(BadFrame(BAD_CHECKSUM, 7, 8)),
+        Illegal(BadFrame(BAD_CHECKSUM, cmd, 8)),
     ]
 
 
-def test_bad_checksum_of_an_ack_is_not_complained_of():
-    assert McuLink().receive_bytes(bytes.fromhex("ffff000508080000 16"), 0) == [Illegal(BadFrame(BAD_CHECKSUM, 8, 8))]
+@pytest.mark.parametrize("cmd", [6, 8])
+def test_bad_checksum_of_an_ack_is_not_complained_of(cmd):
+    assert McuLink().receive_bytes(broken(cmd, 8), 0) == [Illegal(BadFrame(BAD_CHECKSUM, cmd, 8))]
 
 
 @pytest.mark.parametrize("role, notice", [(MODULE, 0x11), (MCU, 0x12)])
@@ -210,6 +247,15 @@ def test_complaint_of_an_unknown_command_ends_the_request():
     link = McuLink()
     link.request(0x0F, b"", 0, "token")
     assert link.receive_bytes(encode_frame(0x12, 0, b"\x02"), 5)[-1] == Failed("token", FAIL_REFUSED)
+
+
+def test_complaint_without_its_code_ends_the_request():
+    link = McuLink()
+    link.request(3, b"", 0, "token")
+    assert link.receive_bytes(encode_frame(0x12, 0), 5) == [
+        Illegal(BadFrame(0, 0x12, 0)),
+        Failed("token", FAIL_REFUSED),
+    ]
 
 
 def test_complaint_of_another_sn_changes_nothing():
@@ -236,6 +282,7 @@ def test_reset_ends_everything_under_way():
         link.request(3, b"", 0, token)
     assert link.reset() == [Failed(token, FAIL_STOPPED) for token in "abc"]
     assert link.next_timeout() is None
+    assert link.reset() == []
 
 
 @pytest.mark.parametrize("carry", LINES, ids=lambda f: f.__name__)
@@ -301,30 +348,61 @@ def test_an_urgent_request_takes_the_last_place_of_management():
     assert link.counts[COUNT_FAILED] == 3
 
 
+def test_urgent_requests_leave_the_last_place_of_management_to_the_next_urgent_one():
+    link = McuLink(queue_size=3)
+    link.request(7, b"", 0, "pending")
+    for cmd, token in ((0x0D, "status"), (3, "control"), (3, "control 2")):
+        link.request(cmd, b"", 0, token)
+    assert link.request(3, b"", 0, "control 3") == [Failed("status", FAIL_QUEUE_FULL)]
+
+
 def test_a_queue_of_nothing_refuses_at_once():
     link = McuLink(queue_size=0)
     link.request(7, b"", 0)
     assert link.request(3, b"", 0, "control") == [Failed("control", FAIL_QUEUE_FULL)]
 
 
-def test_counts_tell_the_life_of_the_line():
+@pytest.mark.parametrize("lives", [1, 2, 3])
+def test_counts_tell_the_life_of_the_line(lives):
     link = McuLink()
-    link.request(3, b"", 0)
-    link.request(3, b"", 0)
-    link.handle_timeout(link.next_timeout())
-    link.receive_bytes(encode_frame(4, 0), 300)
-    report = encode_frame(CMD_P0_UP, 9)
-    link.receive_bytes(report + report, 301)
-    link.receive_bytes(bytes.fromhex("ffff00050708000015") + encode_frame(0x2B, 1) + b"\xff\xff\x00\x00", 302)
-    link.receive_bytes(b"\xff\xff\x00\x09\x05" + encode_frame(CMD_P0_UP, 10), 303)
-    link.reset()
-    assert link.counts[COUNT_SENT] == 2
-    assert link.counts[COUNT_RETRIED] == 1
-    assert link.counts[COUNT_FAILED] == 1
-    assert link.counts[COUNT_DUPLICATES] == 1
+    for i in range(lives):
+        now = i * 100_000
+        link.request(3, b"", now)
+        link.request(3, b"", now)
+        link.handle_timeout(link.next_timeout())
+        link.receive_bytes(encode_frame(4, 0), now + 300)
+        report = encode_frame(CMD_P0_UP, 9)
+        link.receive_bytes(report + report, now + 301)
+        link.receive_bytes(broken(CMD_P0_UP, 8) + encode_frame(0x2B, 1) + b"\xff\xff\x00\x00", now + 302)
+        link.receive_bytes(b"\xff\xff\x00\x09\x05" + encode_frame(CMD_P0_UP, 10), now + 303)
+        link.reset()
+    assert link.counts[COUNT_SENT] == 2 * lives
+    assert link.counts[COUNT_RETRIED] == lives
+    assert link.counts[COUNT_FAILED] == lives
+    assert link.counts[COUNT_DUPLICATES] == lives
     assert link.counts[COUNT_QUEUE_PEAK] == 1
     bad = [link.counts[COUNT_BAD + reason] for reason in (BAD_CHECKSUM, BAD_UNKNOWN_CMD, BAD_LENGTH, BAD_TRUNCATED)]
-    assert bad == [1, 1, 1, 1]
+    assert bad == [lives] * 4
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_counts_of_requests_that_nobody_answers(requests):
+    link = McuLink()
+    for i in range(requests):
+        link.request(3, bytes((i,)), 0)
+    while link.next_timeout() is not None:
+        link.handle_timeout(link.next_timeout())
+    assert link.counts[:3] == [requests, requests * (SENDS - 1), requests]
+    assert link.counts[COUNT_QUEUE_PEAK] == requests - 1
+
+
+def test_counts_of_requests_that_are_complained_of():
+    link = McuLink()
+    for sn in range(2):
+        link.request(3, b"", 0)
+        link.receive_bytes(encode_frame(0x12, sn, b"\x01"), 1)
+        link.receive_bytes(encode_frame(0x12, sn, b"\x02"), 2)
+    assert link.counts[:3] == [2, 2, 2]
 
 
 def test_a_held_request_can_be_refused():
@@ -346,6 +424,27 @@ def test_the_gap_keeps_our_frames_apart():
     assert link.next_timeout() == 9 * 10000 // 9600 + 50
     assert link.handle_timeout(58) == []
     assert link.handle_timeout(59) == [SendSerial(encode_frame(6, 1))]
+
+
+def test_what_waits_for_the_gap_leaves_in_order_and_the_wait_for_an_ack_begins_behind_it():
+    link = McuLink(gap=50)
+    link.receive_bytes(encode_frame(CMD_P0_UP, 1), 0)
+    assert link.receive_bytes(encode_frame(CMD_P0_UP, 2), 1) == [Received(Frame(CMD_P0_UP, 2, 0, b""))]
+    assert link.request(7, b"", 2) == []
+    assert link.handle_timeout(59) == [SendSerial(encode_frame(6, 2))]
+    assert link.next_timeout() == 118
+    assert link.handle_timeout(118) == [SendSerial(encode_frame(7, 0))]
+    assert link.next_timeout() == 118 + 9 + ACK_TIMEOUT
+
+
+def test_what_finds_no_place_to_wait_for_the_gap_is_lost():
+    link = McuLink(gap=50, queue_size=2)
+    for sn in range(5):
+        link.receive_bytes(encode_frame(CMD_P0_UP, sn), 0)
+    left = []
+    while link.next_timeout() is not None:
+        left += link.handle_timeout(link.next_timeout())
+    assert left == [SendSerial(encode_frame(6, 1)), SendSerial(encode_frame(6, 2))]
 
 
 @given(

@@ -93,6 +93,7 @@ def test_module_status_goes_both_ways(status):
 @pytest.mark.parametrize("name", [name for name in FRAMES if name.startswith("wifi_status_0")])
 def test_module_status_vector(name):
     assert mcu_message.parse_module_status(FRAMES[name].payload) == int(name[-4:], 16)
+    assert message.build_module_status(int(name[-4:], 16)) == FRAMES[name].payload
 
 
 def test_network_time_vectors():
@@ -104,6 +105,22 @@ def test_network_time_vectors():
 
 def test_unknown_time_is_all_zero():
     assert message.build_network_time(0, 480) == bytes(11)
+
+
+@pytest.mark.parametrize(
+    "utc, date",
+    [
+        (1, (1970, 1, 1)),
+        (951_782_400, (2000, 2, 29)),
+        (951_868_800, (2000, 3, 1)),
+        (1_709_251_199, (2024, 2, 29)),
+        (1_735_689_599, (2024, 12, 31)),
+        (4_107_542_400, (2100, 3, 1)),
+        (2**32 - 1, (2106, 2, 7)),
+    ],
+)
+def test_network_time_knows_leap_years(utc, date):
+    assert mcu_message.parse_network_time(message.build_network_time(utc, 0))[:3] == date
 
 
 @given(st.integers(1, 2**32 - 1), st.integers(-12 * 60, 14 * 60))

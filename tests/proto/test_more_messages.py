@@ -48,6 +48,22 @@ def test_transaction_vector_holds_in_both_directions(name, item):
     assert build_transaction(parsed) == payload
 
 
+@pytest.mark.parametrize(
+    "item, payload",
+    [
+        (Check("k", "d", "h", "s", 0), b"\x01k" + bytes(31) + b"d" + bytes(31) + b"h" + bytes(7) + b"s" + bytes(8)),
+        (CheckResult(0), b"\x02\x00"),
+        (Offer("0302", "http://x"), b"\x020302" + bytes(4) + b"\x00\x08http://x"),
+        (Download("http://x"), b"\x03\x00\x08http://x"),
+        (DownloadResult(0), b"\x04\x00"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layout_of_every_transaction(item, payload):
+    assert build_transaction(item) == payload
+    assert parse_transaction(payload) == item
+
+
 @given(
     st.builds(Check, texts, texts, texts, texts, st.integers(0, 1))
     | st.builds(Download, texts)
@@ -73,6 +89,13 @@ def test_registration_vector_holds_in_both_directions():
     item = subdevice.parse_registration(payload)
     assert (len(item.devices), item.is_reset, item.attrs) == (2, 0, 0)
     assert subdevice.build_registration(item) == payload
+
+
+def test_layout_of_a_registration_result():
+    payload = b"\x03tag\x00\x02" + b"\x02m1\x0250\x00\x04did1" + b"\x02m2\x0251\x01\x00"
+    item = subdevice.RegistrationResult(b"tag", 0, [(b"m1", b"50", 0, b"did1"), (b"m2", b"51", 1, b"")])
+    assert subdevice.build_registration_result(item) == payload
+    assert subdevice.parse_registration_result(payload) == item
 
 
 def test_states_vector_holds_in_both_directions():

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from testkit import vectors
 from testkit.null_modem import LINES, NullModem, losing, unharmed
 
-from mcu_proto.const import CMD_PIECE, CMD_READY, CMD_STOP_RECEIVING, CMD_STOP_SENDING, MCU, MODULE, TRANSFER_REQUESTS
+from mcu_proto.const import (
+    ACK_TIMEOUT,
+    CMD_PIECE,
+    CMD_READY,
+    CMD_STOP_RECEIVING,
+    CMD_STOP_SENDING,
+    MCU,
+    MODULE,
+    TRANSFER_REQUESTS,
+)
 from mcu_proto.errors import LocalError, RemoteError
 from mcu_proto.frame import Frame, FrameDecoder, encode_frame
 from mcu_proto.link import Acked, Failed, McuLink, Received, SendSerial
@@ -206,6 +215,13 @@ def test_a_bad_line_never_delivers_a_wrong_file_as_done(carry, seed, pieces):
         assert ends(modem, receiver)[-1] == ENDED_DONE
 
 
+def test_pieces_are_counted_beyond_a_byte():
+    modem, sender, receiver = send(FILE, piece_size=2)
+    assert ends(modem, sender) == ends(modem, receiver) == [ENDED_DONE]
+    assert bytes(receiver.data) == FILE
+    assert receiver.stores == list(range(0, len(FILE), 2))
+
+
 @given(st.integers(0, 2**32))
 def test_every_piece_is_stored_once_though_acks_are_lost(seed):
     _, _, receiver = send(FILE, rng=random.Random(seed), carry=losing)
@@ -229,6 +245,79 @@ def test_either_end_can_stop_at_any_time(at, sender_stops):
 
 
 # The sender
+
+
+def test_nothing_is_due_before_the_start():
+    sender = SendingEnd(FILE).sender
+    assert sender.next_timeout() is None
+    assert sender.handle_timeout(10**9) == []
+    assert sender.give(b"", 0) == []
+    assert sender.progress() == 0
+
+
+def test_a_file_is_bin_unless_said_otherwise():
+    link = McuLink(MODULE, hold=(CMD_READY,), serves=TRANSFER_REQUESTS)
+    sender = TransferSender(link, len(FILE), md5_of(FILE))
+    sender.start(0)
+    out = sender.receive(Frame(CMD_READY, 9, 1, build_ready(md5_of(FILE), 256)), 1)
+    assert [(frame.cmd, frame.payload) for frame in frames_in(out)] == [(0x11, b"\x04")]
+
+
+@pytest.mark.parametrize(
+    "size, pieces", [(0, 1), (1, 1), (255, 1), (256, 1), (257, 2), (511, 2), (512, 2), (513, 3), (70000, 274)]
+)
+def test_pieces_are_as_many_as_the_file_needs(size, pieces):
+    _, out = ready_sender(bytes(size))
+    assert frames_in(out)[-1].payload[:4] == b"\x00\x01" + pieces.to_bytes(2, "big")
+
+
+@pytest.mark.parametrize("is_sending", [False, True])
+def test_the_receiver_can_stop_it(is_sending):
+    sender = SendingEnd(FILE)
+    if is_sending:
+        sender, _ = ready_sender()
+    else:
+        sender.start(0)
+    assert sender.receive(encode_frame(CMD_STOP_RECEIVING, 3), 9)[-1] == Ended(ENDED_CANCELLED)
+    assert sender.sender.next_timeout() is None
+    assert sender.sender.receive(Frame(CMD_STOP_RECEIVING, 4, 0, b""), 10) == []
+
+
+@pytest.mark.parametrize("is_sending", [False, True])
+def test_cancel_tells_the_receiver(is_sending):
+    sender = SendingEnd(FILE)
+    sender.start(0)
+    sender.receive(encode_frame(0x1A, 0), 1)
+    if is_sending:
+        sender.sender.receive(Frame(CMD_READY, 9, 0, build_ready(md5_of(FILE), 256)), 2)
+    assert sender.sender.cancel(3) == [SendSerial(encode_frame(CMD_STOP_SENDING, 1)), Ended(ENDED_STOPPED)]
+    assert sender.sender.cancel(4) == []
+    assert sender.link.next_timeout() == 3 + 9 + ACK_TIMEOUT
+
+
+def test_a_piece_is_given_once():
+    sender, out = ready_sender()
+    assert sender.sender.give(FILE[:256], 3) == []
+    out = sender.link.receive_bytes(encode_frame(CMD_PIECE + 1, frames_in(out)[-1].sn), 4)
+    assert [type(item) for item in out] == [Acked]
+    assert sender.sender.acked(out[0].token, 4) == [NeedData(256, 256)]
+    assert sender.sender.progress() == 256
+
+
+def test_no_more_is_asked_for_than_tells_a_line_too_long():
+    sender = SendingEnd(HEX_FILE, is_hex=True)
+    sender.sender.start(0)
+    out = sender.sender.receive(Frame(CMD_READY, 9, 1, build_ready(md5_of(HEX_FILE), 256)), 1)
+    assert out[-1] == NeedData(0, MAX_LINE + 1)
+
+
+def test_a_transfer_that_is_late_is_over_for_its_owner():
+    sender = SendingEnd(FILE)
+    sender.start(0)
+    while sender.next_timeout() is not None:
+        sender.handle_timeout(sender.next_timeout())
+    assert sender.sender.cancel(READY_TIMEOUT + 1) == []
+    assert sender.sender.receive(Frame(CMD_STOP_RECEIVING, 1, 0, b""), READY_TIMEOUT + 1) == []
 
 
 def test_announcement_vector():
@@ -354,7 +443,11 @@ def test_ready_in_the_middle_begins_again_at_piece_1():
     out = sender.receive(encode_frame(CMD_READY, 10, build_ready(md5_of(FILE), 128)), 4)
     assert [frame.cmd for frame in frames_in(out)] == [CMD_READY + 1]  # piece 2 is still in flight
     out = sender.receive(encode_frame(CMD_PIECE + 1, first.sn + 1), 5)
-    assert frames_in(out)[-1].payload[:4] == b"\x00\x01\x00\x0c"
+    assert frames_in(out)[-1].payload == b"\x00\x01\x00\x0c" + FILE[:128]
+    assert sender.sender.progress() == 0
+    out = sender.receive(encode_frame(CMD_PIECE + 1, first.sn + 2), 6)
+    assert [frame.payload for frame in frames_in(out)] == [b"\x00\x02\x00\x0c" + FILE[128:256]]
+    assert sender.sender.progress() == 128
 
 
 def test_ready_that_cannot_be_read_is_acked_and_ignored():
@@ -364,11 +457,26 @@ def test_ready_that_cannot_be_read_is_acked_and_ignored():
     assert [frame.cmd for frame in frames_in(out)] == [CMD_READY + 1]
 
 
+def test_ready_after_the_end_is_told_that_we_stopped():
+    sender = SendingEnd(FILE)
+    sender.start(0)
+    sender.receive(encode_frame(0x1A, 0), 1)
+    sender.sender.cancel(2)
+    sender.receive(encode_frame(CMD_STOP_SENDING + 1, 1), 3)
+    out = sender.receive(encode_frame(CMD_READY, 9, build_ready(md5_of(FILE), 256)), 4)
+    assert frames_in(out) == [Frame(CMD_READY + 1, 9, 0, b""), Frame(CMD_STOP_SENDING, 2, 0, b"")]
+
+
+def test_ready_before_the_start_is_told_that_we_do_not_send():
+    out = SendingEnd(FILE).receive(encode_frame(CMD_READY, 9, build_ready(md5_of(FILE), 256)), 4)
+    assert frames_in(out) == [Frame(CMD_READY + 1, 9, 0, b""), Frame(CMD_STOP_SENDING, 0, 0, b"")]
+
+
 def test_data_of_another_size_is_our_own_mistake():
     sender = SendingEnd(FILE)
     sender.sender.start(0)
     sender.sender.receive(Frame(CMD_READY, 9, 0, build_ready(md5_of(FILE), 256)), 1)
-    with pytest.raises(LocalError, match="255 bytes given at 0, 256 asked for"):
+    with pytest.raises(LocalError, match=r"^255 bytes given at 0, 256 asked for$"):
         sender.sender.give(FILE[:255], 2)
 
 
@@ -386,6 +494,31 @@ def test_what_comes_after_the_end_is_ignored():
 # The receiver
 
 
+def test_nothing_is_due_before_an_announcement():
+    receiver = ReceivingEnd().receiver
+    assert receiver.next_timeout() is None
+    assert receiver.handle_timeout(10**9) == []
+    assert receiver.accept(0) == receiver.stored(0) == []
+    assert receiver.progress() == 0
+    assert receiver.receive(Frame(CMD_STOP_SENDING, 1, 0, b""), 0) == []
+
+
+def test_an_announcement_is_shown_to_the_owner_who_may_take_its_time():
+    receiver = ReceivingEnd().receiver
+    announcement = Frame(0x19, 0, 0, build_announce(9, b"5" * 32))
+    assert receiver.receive(announcement, 0) == [Ready(9, b"5" * 32)]
+    assert receiver.next_timeout() is None
+    receiver.accept(1)
+    assert receiver.receive(announcement, 2) == [Ready(9, b"5" * 32)]
+    assert receiver.next_timeout() is None
+
+
+@pytest.mark.parametrize("options, flags", [({}, 0), ({"wants_hex": False}, 0), ({"wants_hex": True}, 1)])
+def test_ready_asks_for_hex_by_its_flag(options, flags):
+    out = ReceivingEnd(**options).receive(encode_frame(0x19, 0, build_announce(9, b"5" * 32)), 0)
+    assert frames_in(out)[-1] == Frame(CMD_READY, 0, flags, build_ready(b"5" * 32, 256))
+
+
 def test_ready_names_md5_and_piece_size():
     receiver = ReceivingEnd(piece_size=512)
     out = receiver.receive(encode_frame(0x19, 0, build_announce(9, b"5" * 32)), 0)
@@ -393,24 +526,37 @@ def test_ready_names_md5_and_piece_size():
 
 
 @pytest.mark.parametrize(
-    "payload, expected", [(b"", (b"", 256)), (b"\x00\x00", (b"", 256)), (b"\x00\x00\x02\x00", (b"", 512))]
+    "payload, expected",
+    [
+        (b"", (b"", 256)),
+        (b"\x00\x00", (b"", 256)),
+        (b"\x00\x00\x02\x00", (b"", 512)),
+        (b"\x00\x00\x02\x00\x07", (b"", 512)),
+        (b"\x01\x00" + bytes(256), (bytes(256), 256)),
+    ],
 )
-def test_old_forms_of_ready(payload, expected):
+def test_other_forms_of_ready(payload, expected):
     assert parse_ready(payload) == expected
 
 
 @pytest.mark.parametrize(
-    "parse, payload",
+    "parse, payload, why",
     [
-        (parse_ready, b"\x00"),
-        (parse_ready, b"\x00\x20abc"),
-        (parse_announce, b"\x00" * 5),
-        (parse_announce, b"\x00\x00\x00\x01\x00\x20abc"),
+        (parse_ready, b"\x00", "ready of 1 byte"),
+        (parse_ready, b"\x00\x20abc", "md5 of 32 bytes, 3 are there"),
+        (parse_ready, b"\x00\x03ab", "md5 of 3 bytes, 2 are there"),
+        (parse_ready, b"\x01\x00" + bytes(255), "md5 of 256 bytes, 255 are there"),
+        (parse_announce, b"\x00" * 5, "announcement of 5 bytes, at least 6 expected"),
+        (parse_announce, b"\x00\x00\x00\x01\x00\x20abc", "md5 of 32 bytes, 3 are there"),
     ],
 )
-def test_cut_payloads_are_refused(parse, payload):
-    with pytest.raises(RemoteError):
+def test_cut_payloads_are_refused(parse, payload, why):
+    with pytest.raises(RemoteError, match="^%s$" % why):
         parse(payload)
+
+
+def test_an_announcement_may_lack_its_md5():
+    assert parse_announce(b"\x00\x00\x00\x09\x00\x00") == (9, b"")
 
 
 def test_announcement_that_cannot_be_read_is_ignored():
@@ -427,6 +573,7 @@ def test_a_piece_is_acked_once_it_is_stored():
     assert machine.receive(first, 2) == []
     assert machine.next_timeout() is None
     assert frames_in(machine.stored(3))[0].cmd == CMD_PIECE + 1
+    assert machine.next_timeout() == 3 + PIECE_SILENCE
     assert machine.stored(4) == []
     assert frames_in(machine.receive(first, 5))[0].cmd == CMD_PIECE + 1
     assert machine.progress() == 256
@@ -453,14 +600,21 @@ def test_silence_ends_it():
     receiver = announced_receiver()
     assert receiver.next_timeout() == PIECE_SILENCE
     out = receiver.handle_timeout(PIECE_SILENCE)
-    assert frames_in(out)[-1].cmd == CMD_STOP_RECEIVING
+    assert frames_in(out) == [Frame(CMD_STOP_RECEIVING, 1, 0, b"")]
     assert out[-1] == Ended(ENDED_SILENCE)
 
 
 @pytest.mark.parametrize("payload", [b"\x00\x01\x00\x01data", b""])
 def test_a_piece_that_nobody_announced_is_acked_and_stopped(payload):
     out = ReceivingEnd().receive(encode_frame(CMD_PIECE, 1, payload), 0)
-    assert [frame.cmd for frame in frames_in(out)] == [CMD_PIECE + 1, CMD_STOP_RECEIVING]
+    assert frames_in(out) == [Frame(CMD_PIECE + 1, 1, 0, b""), Frame(CMD_STOP_RECEIVING, 0, 0, b"")]
+
+
+@pytest.mark.parametrize("size, stopped", [(3, True), (4, False)])
+def test_a_piece_without_its_numbers_is_acked_and_stopped(size, stopped):
+    receiver = announced_receiver(size=0)
+    out = receiver.receive(encode_frame(CMD_PIECE, 1, b"\x00\x01\x00\x01"[:size]), 2)
+    assert (Frame(CMD_STOP_RECEIVING, 1, 0, b"") in frames_in(out)) == stopped
 
 
 def test_the_sender_can_stop_and_begin_again():

@@ -1,5 +1,6 @@
 """A `gagent run` process, and what the kernel says of it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,9 @@ from typing import NamedTuple
 from broker import end
 from errors import BenchError
 from mcu import PATIENCE_S, Mcu, serve
+
+# As an installed program runs: what was compiled once is kept, even where a developer's shell says otherwise.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Memory(NamedTuple):
@@ -31,7 +35,9 @@ class AgentProcess:
     def wait_online(self, mcus: Sequence[Mcu]) -> None:
         """Serve the MCUs until all of them were told that their module is logged in to the cloud."""
         if not serve(mcus, lambda: all(mcu.online for mcu in mcus), PATIENCE_S):
-            raise BenchError("not online within %d s; the agent said:\n%s" % (PATIENCE_S, self._log.read_text()[-2000:]))
+            raise BenchError(
+                "not online within %d s; the agent said:\n%s" % (PATIENCE_S, self._log.read_text()[-2000:])
+            )
 
     def cpu_ns(self) -> int:
         """CPU time it has used, all threads, user and system."""
@@ -53,7 +59,7 @@ def running_agent(folder: Path, api: str, mcus: Sequence[Mcu]) -> Iterator[Agent
     command = [sys.executable, "-m", "gagent_linux", "run", "--config", str(folder / "gagent.toml")]
     with log.open("wb") as stderr:
         started_at = time.perf_counter_ns()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr)  # noqa: S603 - ours
+        process = subprocess.Popen(command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=stderr)  # noqa: S603 - ours
     try:
         yield AgentProcess(process, started_at, log)
     finally:
@@ -68,7 +74,7 @@ def mac_of(index: int) -> str:
 def interpreter_start_ms() -> float:
     """A Python that does nothing, from its start to its end."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True, stdin=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run([sys.executable, "-c", "pass"], check=True, stdin=subprocess.DEVNULL)
     return (time.perf_counter() - began) * 1000
 
 

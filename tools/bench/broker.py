@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -16,6 +17,7 @@ from localcloud.mosquitto_process import find_binary, find_free_port
 
 KINDS = ("mosquitto", "embedded")
 _HOST = "127.0.0.1"
+_START_S = 20
 _STOP_S = 5
 _EMBEDDED = Path(__file__).with_name("embedded.py")
 
@@ -77,12 +79,18 @@ def _start(command: list[str]) -> subprocess.Popen:
 
 
 def _await_line(process: subprocess.Popen, is_wanted: Callable[[str], bool]) -> str:
+    """The first line of the process that is wanted; BenchError when it ends, or is silent too long."""
     said = []
-    for line in process.stdout or ():
-        said.append(line.strip())
-        if is_wanted(said[-1]):
-            return said[-1]
-    raise BenchError("the broker ended instead of listening; it said: %s" % "; ".join(said[-3:]))
+    too_long = threading.Timer(_START_S, process.kill)
+    too_long.start()
+    try:
+        for line in process.stdout or ():
+            said.append(line.strip())
+            if is_wanted(said[-1]):
+                return said[-1]
+    finally:
+        too_long.cancel()
+    raise BenchError("the broker does not listen; it said: %s" % ("; ".join(said[-3:]) or "nothing"))
 
 
 def _write_settings(folder: Path, port: int) -> Path:
@@ -96,7 +104,7 @@ def _write_settings(folder: Path, port: int) -> Path:
         "set_tcp_nodelay true",
         # Nobody reads what it says once it listens.
         "connection_messages false",
-        "log_dest stdout",
+        "log_dest stderr",
     )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

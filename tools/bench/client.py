@@ -18,9 +18,9 @@ _PATIENCE_S = 10
 
 
 class Client:
-    """Connected inside `with`; `topics` is one filter to subscribe to, or ""."""
+    """Connected and subscribed to the filter `topics` inside `with`."""
 
-    def __init__(self, broker: Broker, name: str, topics: str = "") -> None:
+    def __init__(self, broker: Broker, name: str, topics: str) -> None:
         self._broker = broker
         self._topics = topics
         self._subscribed = False
@@ -33,9 +33,8 @@ class Client:
         self._client.connect(self._broker.host, self._broker.port, keepalive=0)
         self._loop_until(self._client.is_connected, "log in to")
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._topics:
-            self._client.subscribe(self._topics, 0)
-            self._loop_until(lambda: self._subscribed, "subscribe at")
+        self._client.subscribe(self._topics, 0)
+        self._loop_until(lambda: self._subscribed, "subscribe at")
         self._sock.settimeout(_PATIENCE_S)
         return self
 
@@ -57,7 +56,9 @@ class Client:
             except TimeoutError:
                 piece = b""
             if not piece:
-                raise BenchError("a message did not come within %d s, expected at its end %s" % (_PATIENCE_S, ending.hex(" ")))
+                raise BenchError(
+                    "a message did not come within %d s, expected at its end %s" % (_PATIENCE_S, ending.hex(" "))
+                )
             data += piece
         return time.perf_counter_ns()
 

@@ -4,6 +4,7 @@ import gc
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from errors import BenchError
@@ -39,26 +40,42 @@ def measure(plan: Plan, definition: dict[str, Any]) -> list[Figure]:
     figures = []
     for size in _PAYLOADS:
         payloads = _payloads(size, plan.stream_bytes)
-        stream = b"".join(encode_frame(CMD_P0_UP, i & 0xFF, payload) for i, payload in enumerate(payloads))
+        frames = [encode_frame(CMD_P0_UP, i & 0xFF, payload) for i, payload in enumerate(payloads)]
         for read in _READS:
-            pieces = [stream[at : at + read] for at in range(0, len(stream), read)]
-            figures.append(
-                _compared(
-                    "decode frames, payload %d, reads of %d" % (size, read),
-                    lambda pieces=pieces: _decode(FrameDecoder(), pieces),
-                    lambda pieces=pieces: _decode(PlainDecoder(), pieces),
-                    plan.runs,
-                )
-            )
+            figures.append(_decoding("payload %d, reads of %d" % (size, read), frames, read, plan))
+        figures.append(_decoding("payload %d, 10 %% noise" % size, _with_noise(frames), _READS[-1], plan))
         figures.append(
             _compared(
                 "encode frames, payload %d" % size,
-                lambda payloads=payloads: _encode(encode_frame, payloads),
-                lambda payloads=payloads: _encode(encode_plain, payloads),
+                partial(_encode, encode_frame, payloads),
+                partial(_encode, encode_plain, payloads),
                 plan.runs,
             )
         )
     return figures + _datapoints(plan, definition)
+
+
+def _decoding(what: str, frames: list[bytes], read: int, plan: Plan) -> Figure:
+    stream = b"".join(frames)
+    pieces = [stream[at : at + read] for at in range(0, len(stream), read)]
+    return _compared(
+        "decode frames, " + what,
+        partial(_decode, FrameDecoder, pieces),
+        partial(_decode, PlainDecoder, pieces),
+        plan.runs,
+    )
+
+
+def _with_noise(frames: list[bytes]) -> list[bytes]:
+    """One byte of noise for ten of frames, between them; without ff, so that both decoders find the same frames."""
+    source = random.Random(_SEED)  # noqa: S311
+    noisy = []
+    owed = 0.0
+    for frame in frames:
+        owed += len(frame) / 10
+        noisy += [bytes(source.randrange(0xFF) for _ in range(int(owed))), frame]
+        owed -= int(owed)
+    return noisy
 
 
 def _payloads(size: int, stream_bytes: int) -> list[bytes]:
@@ -67,7 +84,8 @@ def _payloads(size: int, stream_bytes: int) -> list[bytes]:
     return [source.randbytes(size) for _ in range(max(1, stream_bytes // (size + 9)))]
 
 
-def _decode(decoder: FrameDecoder | PlainDecoder, pieces: list[bytes]) -> int:
+def _decode(make_decoder: Callable[[], FrameDecoder | PlainDecoder], pieces: list[bytes]) -> int:
+    decoder = make_decoder()
     count = 0
     for piece in pieces:
         count += len(decoder.feed(piece))
@@ -88,8 +106,16 @@ def _datapoints(plan: Plan, definition: dict[str, Any]) -> list[Figure]:
     count = max(1, plan.stream_bytes // 100)
     return [
         Figure("decode reports, %d attributes" % len(values), "/s", _rates(lambda: schema.decode(report), count, plan)),
-        Figure("encode reports, %d attributes" % len(values), "/s", _rates(lambda: schema.encode_report(values), count, plan)),
-        Figure("encode controls, %d attributes" % len(wanted), "/s", _rates(lambda: schema.encode_control(wanted), count, plan)),
+        Figure(
+            "encode reports, %d attributes" % len(values),
+            "/s",
+            _rates(lambda: schema.encode_report(values), count, plan),
+        ),
+        Figure(
+            "encode controls, %d attributes" % len(wanted),
+            "/s",
+            _rates(lambda: schema.encode_control(wanted), count, plan),
+        ),
     ]
 
 

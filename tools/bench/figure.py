@@ -1,5 +1,6 @@
 """One figure: its values, one for each run, and what it is compared with; and all of them as a table or as JSON."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -27,15 +28,13 @@ class Figure(NamedTuple):
         """Median over the runs of value / baseline: what slows one run down slows both."""
         if self.baseline is None:
             return None
-        return statistics.median(
-            value / base for value, base in zip(self.values, self.baseline.values, strict=True) if base
-        )
+        return statistics.median(value / base for value, base in zip(self.values, self.baseline.values, strict=True))
 
 
 def quantile(samples: Sequence[float], share: float) -> float:
     """The smallest sample that at least `share` of all do not exceed."""
     ordered = sorted(samples)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def table(figures: list[Figure]) -> str:

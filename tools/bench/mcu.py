@@ -22,7 +22,8 @@ from mcu_proto.const import (
     STATUS_CLOUD,
 )
 from mcu_proto.frame import BadFrame, Frame, FrameDecoder, encode_frame
-from mcu_proto.message import DeviceInfo, build_device_info, parse_module_status
+from mcu_proto.mcu_message import build_device_info, parse_module_status
+from mcu_proto.message import DeviceInfo
 
 # Whatever is measured here takes milliseconds; a start of eight ports on a busy small board takes seconds.
 PATIENCE_S = 30

@@ -20,14 +20,13 @@ class PlainDecoder:
         """The frames completed by `data`."""
         out = []
         for byte in data:
-            if self._headers < 2:
-                self._headers = self._headers + 1 if byte == 0xFF else 0
-                continue
             if self._stuffed:
                 self._stuffed = False
                 continue
-            if byte == 0xFF:
-                self._stuffed = True
+            if self._headers < 2:
+                self._headers = self._headers + 1 if byte == 0xFF else 0
+                continue
+            self._stuffed = byte == 0xFF
             self._body.append(byte)
             body = self._body
             if len(body) < 2 or len(body) < (body[0] << 8 | body[1]) + 2:

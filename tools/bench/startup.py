@@ -40,7 +40,8 @@ def _start(product_key: str, api: str, folder: Path) -> tuple[float, float]:
     """Milliseconds from the start to (the first serial byte, the status word that says online)."""
     with mcus_on_ptys(product_key, 1) as mcus, running_agent(folder, api, mcus) as agent:
         agent.wait_online(mcus)
-        return tuple((at - agent.started_at) / 1e6 for at in (mcus[0].first_heard_at, mcus[0].heard_at))  # type: ignore
+        mcu = mcus[0]
+        return (mcu.first_heard_at - agent.started_at) / 1e6, (mcu.heard_at - agent.started_at) / 1e6
 
 
 def _made(folder: Path) -> Path:

@@ -7,277 +7,62 @@ switch an appliance are left to you: the demo only reads its state.
 import argparse
 import asyncio
 import contextlib
-import json
-import shlex
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-from localcloud.app import Cloud
 from localcloud.broker import BrokerError
+from localcloud.catalog import CatalogError
 from localcloud.http_server import ListenError
 from localcloud.store.database import StoreError
 from mcu_debugger.product import ProductError, load_product
-from mcu_debugger.simulator import Controlled, InfoSent, StatusChanged
-from mcu_debugger.view import event_line
-from open_api_client import OpenApiClient, OpenApiError
-from parts import SimulatedMcu, make_cloud, make_gateway, quiet_libraries
-from story import Story
-
-from gagent import wire
-from mcu_proto.const import STATUS_CLOUD
-from mcu_proto.datapoint import Schema
+from open_api_client import OpenApiError
+from parts import quiet_libraries
+from play import PATIENCE_S, PATIENCE_WITH_HARDWARE_S, Demo, NotSeen
 
 HERE = Path(__file__).parent
-APP_ID = "0123456789abcdef0123456789abcdef"
-DEMO_SECRET = "fedcba9876543210fedcba9876543210"  # noqa: S105 - of a product that exists here only
-# How long a step may take before the demo says that it did not happen.
-PATIENCE_S = 20
-# A real MCU may have to be plugged in first.
-PATIENCE_WITH_HARDWARE_S = 600
+PREFIX = "gagent-demo-"
 EXAMPLES = """examples:
   make demo
   make demo ARGS=--once
   make run PORT=/dev/ttyUSB0 ARGS='--product my-heater.json'
 """
-FIRST_STATE = {"water_in": 28.5, "water_out": 31.0, "outdoor_temp": 7.5, "target_temp": 40}
-ORDER = {"power": True, "mode": "heat", "target_temp": 45.5}
-
-
-class NotSeen(Exception):
-    """A step did not happen; the text says which and what to look at."""
-
-
-class Demo:
-    """One run. `heard` has what the simulated MCU reported, in order."""
-
-    def __init__(self, arguments: argparse.Namespace, folder: Path, definition: dict[str, Any] | None) -> None:
-        self._arguments = arguments
-        self._folder = folder
-        self._definition = definition
-        self._story = Story("gagent: a device, its module and its cloud on this machine")
-        self._heard: list[Any] = []
-        self._news = asyncio.Event()
-        self._log_path = folder / "gagent.log"
-        self._patience = PATIENCE_S
-
-    async def run(self) -> None:
-        """The story, then (unless --once) everything stays up until Ctrl-C."""
-        async with self._cloud() as cloud:
-            app = OpenApiClient("http://127.0.0.1:%d" % cloud.http_port, APP_ID)
-            self._story.step("cloud", "local cloud is up: %s, MQTT on 127.0.0.1:%d" % (app.root, cloud.mqtt_port))
-            if self._arguments.port or self._definition is None:
-                await self._with_hardware(cloud, app)
-            else:
-                await self._with_simulator(cloud, app, self._definition)
-
-    async def _with_simulator(self, cloud: Cloud, app: OpenApiClient, definition: dict[str, Any]) -> None:
-        story = self._story
-        product = cloud.add_product(definition, DEMO_SECRET)
-        schema = Schema.from_definition(definition)
-        story.step("cloud", 'product "%s" added, %d attributes' % (product.name, len(schema.attrs)))
-        mcu = SimulatedMcu(definition, FIRST_STATE, self._hear)
-        mcu.start()
-        story.step("MCU", "simulated MCU waits on %s" % mcu.path)
-        try:
-            async with self._agent(app.root, mcu.path):
-                await self._until(lambda: self._has_heard(InfoSent), "the module asks the MCU who it is")
-                story.step("MCU", "the module asked who it is and was told: product %s" % schema.product_key)
-                await self._until(lambda: self._knows_online(), "the MCU is told that the module is online")
-                story.step("MCU", "the module's status word says: logged in to the cloud")
-                device = await self._bind(cloud, app, product.product_key)
-                await self._play(app, mcu, device["did"])
-                story.text(_summary(story.steps))
-                if not self._arguments.once:
-                    await self._stay(app, device["did"], mcu.path, "power")
-        finally:
-            mcu.stop()
-
-    async def _play(self, app: OpenApiClient, mcu: SimulatedMcu, did: str) -> None:
-        story = self._story
-        mcu.set(child_lock=True)
-        await self._until_attrs(app, did, {"child_lock": 1, "water_out": 31})
-        story.step("app", "reads what the MCU reported when its lock was pressed: child_lock = 1, water_out = 31")
-        await app.control(did, ORDER)
-        await self._until(lambda: self._was_controlled(ORDER), "the MCU gets the control")
-        story.step("MCU", "was controlled: %s" % _shown(ORDER))
-        await self._until_attrs(app, did, {"target_temp": 45.5, "mode": "heat"})
-        story.step("app", "sees the new state that the MCU reported back: %s" % _shown(ORDER))
-        story.text("          the MCU raises an alert (the protocol lets it report what it measures every 6 s) ...")
-        mcu.set(alert_frost=True)
-        await self._until_attrs(app, did, {"alert_frost": 1})
-        story.step("app", "sees the alert that the MCU raised: alert_frost = 1")
-
-    async def _with_hardware(self, cloud: Cloud, app: OpenApiClient) -> None:
-        arguments = self._arguments
-        self._patience = PATIENCE_WITH_HARDWARE_S
-        if self._definition is not None:
-            product = cloud.add_product(self._definition, arguments.secret or DEMO_SECRET)
-            self._story.step("cloud", 'product "%s" added' % product.name)
-        began = time.time()
-        async with self._agent(app.root, arguments.port):
-            self._story.text("waiting for an MCU on %s at %d baud ..." % (arguments.port, arguments.baud))
-            agent = self._gateway.runners[0].agent
-            await self._until(lambda: agent.snapshot()["state"] == "run", "an MCU answers on %s" % arguments.port)
-            seen = agent.snapshot()
-            self._story.step("module", "the MCU told who it is: product %s" % seen["product_key"])
-            await self._until(lambda: bool(cloud.sessions.is_online(agent.snapshot()["did"])), "the device is online")
-            device = await self._bind(cloud, app, seen["product_key"])
-            await app.control_raw(device["did"], b"\x02")
-            answer = await self._until_message(app, device["did"], began)
-            self._story.step("app", "asked for the state, the MCU answered: %s" % self._decoded(answer))
-            self._story.text(_summary(self._story.steps))
-            if not arguments.once:
-                await self._stay(app, device["did"], arguments.port, "")
-
-    async def _bind(self, cloud: Cloud, app: OpenApiClient, product_key: str) -> dict[str, Any]:
-        product = cloud.store.products.get(product_key)
-        assert product is not None
-        mac = self._gateway.runners[0].agent.snapshot()["mac"]
-        await app.create_user("demo-phone")
-        device = await app.bind(product_key, product.secret, mac)
-        if not device["is_online"]:
-            raise NotSeen("the cloud shows the device as offline")
-        self._story.step(
-            "app", "user bound the device %s (mac %s): online, role %s" % (device["did"], mac, device["role"])
-        )
-        return device
-
-    async def _stay(self, app: OpenApiClient, did: str, port: str, writable: str) -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        self._story.text(_next_commands(app, did, port, writable, self._log_path))
-        told = len(self._heard)
-        while not stop.is_set():
-            for effect in self._heard[told:]:
-                line = event_line(effect)
-                if line:
-                    self._story.event("MCU", line)
-            told = len(self._heard)
-            self._news.clear()
-            _, pending = await asyncio.wait(
-                [asyncio.create_task(stop.wait()), asyncio.create_task(self._news.wait())],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for task in pending:
-                task.cancel()
-        self._story.text("stopping")
-
-    @contextlib.asynccontextmanager
-    async def _cloud(self) -> AsyncIterator[Cloud]:
-        a = self._arguments
-        cloud = make_cloud(self._folder / "cloud", a.http_port, a.mqtt_port, a.broker)
-        await cloud.start()
-        try:
-            yield cloud
-        finally:
-            await cloud.stop()
-
-    @contextlib.asynccontextmanager
-    async def _agent(self, api: str, port: str) -> AsyncIterator[None]:
-        with self._log_path.open("a", encoding="utf-8") as log:
-            self._gateway = make_gateway(api, self._folder / "identity", port, self._arguments.baud, log)
-            self._gateway.start()
-            if not self._gateway.runners:
-                raise NotSeen("the agent cannot start")
-            try:
-                yield
-            finally:
-                self._gateway.stop()
-
-    # What was seen.
-
-    def _hear(self, effect: Any) -> None:
-        self._heard.append(effect)
-        self._news.set()
-
-    def _has_heard(self, kind: type) -> bool:
-        return any(isinstance(effect, kind) for effect in self._heard)
-
-    def _knows_online(self) -> bool:
-        return any(isinstance(e, StatusChanged) and e.status & STATUS_CLOUD for e in self._heard)
-
-    def _was_controlled(self, order: dict[str, Any]) -> bool:
-        return any(isinstance(effect, Controlled) and effect.values == order for effect in self._heard)
-
-    async def _until_attrs(self, app: OpenApiClient, did: str, wanted: dict[str, Any]) -> None:
-        async def shown() -> bool:
-            attrs = await app.attrs(did)
-            return all(attrs.get(name) == value for name, value in wanted.items())
-
-        await self._until(shown, "the cloud shows %s" % _shown(wanted))
-
-    async def _until_message(self, app: OpenApiClient, did: str, since: float) -> bytes:
-        """P0 of the first answer to a read or report that crossed the cloud."""
-        found: list[bytes] = []
-
-        async def came() -> bool:
-            for message in await app.messages(did, since):
-                envelope = wire.decode(bytes.fromhex(message["payload_bin"]))
-                if message["type"] == "dev2app" and envelope.p0:
-                    found.append(envelope.p0)
-            return bool(found)
-
-        await self._until(came, "the MCU answers a read")
-        return found[0]
-
-    def _decoded(self, p0: bytes) -> str:
-        if self._definition is None:
-            return "%s (give its definition with --product to see attributes)" % p0.hex(" ")
-        return _shown(Schema.from_definition(self._definition).decode(p0))
-
-    async def _until(self, is_true: "Callable[[], bool | Awaitable[bool]]", what: str) -> None:
-        """Returns when it is true; NotSeen when it did not become so in time."""
-        deadline = time.monotonic() + self._patience
-        while True:
-            answer = is_true()
-            if answer if isinstance(answer, bool) else await answer:
-                return
-            if time.monotonic() > deadline:
-                raise NotSeen("did not happen in %d s: %s; the agent's log:\n%s" % (self._patience, what, self._tail()))
-            self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                # What the cloud shows comes without an event: look again soon.
-                await asyncio.wait_for(self._news.wait(), 0.05)
-
-    def _tail(self) -> str:
-        lines = self._log_path.read_text(encoding="utf-8").splitlines()
-        return "\n".join(lines[-8:])
-
-    def failed(self, error: Exception) -> None:
-        self._story.failure(str(error))
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if not arguments.port and (arguments.product or arguments.secret):
+        parser.error("--product and --secret are about a real MCU, see --port; the simulated one is a heat pump")
     definition = None
     try:
         if arguments.product or not arguments.port:
             definition = load_product(arguments.product or str(HERE / "heatpump.json"))
     except ProductError as error:
-        print("demo: %s" % error, file=sys.stderr)
-        return 2
+        parser.error(str(error))
     quiet_libraries()
     with contextlib.ExitStack() as stack:
-        if arguments.keep:
-            folder = Path(arguments.keep)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        else:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gagent-demo-")))
+        try:
+            folder = _kept(arguments.keep) or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
+        except OSError as error:
+            parser.error("nothing can be kept in %s: %s" % (error.filename, error.strerror))
         demo = Demo(arguments, folder, definition)
         try:
             asyncio.run(demo.run())
-        except (NotSeen, OpenApiError, BrokerError, ListenError, StoreError) as error:
+        except (NotSeen, OpenApiError, BrokerError, ListenError, StoreError, CatalogError) as error:
             demo.failed(error)
             return 1
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             return 130
     return 0
+
+
+def _kept(path: str | None) -> Path | None:
+    if not path:
+        return None
+    folder = Path(path)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -297,28 +82,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--http-port", type=int, default=8080, help="of the cloud (default 8080; a free one if taken)")
     parser.add_argument("--mqtt-port", type=int, default=1883, help="of the cloud (default 1883; a free one if taken)")
+    parser.add_argument(
+        "--patience",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long a step may take (default %d; until a real MCU answers %d)"
+        % (PATIENCE_S, PATIENCE_WITH_HARDWARE_S),
+    )
     parser.add_argument("--broker", choices=("embedded", "mosquitto"), default="embedded", help="default: embedded")
     return parser
 
 
-def _shown(values: dict[str, Any]) -> str:
-    return ", ".join("%s = %s" % (name, value) for name, value in values.items())
-
-
-def _summary(steps: int) -> str:
-    return "%d steps, each seen from its far end" % steps
-
-
-def _next_commands(app: OpenApiClient, did: str, port: str, writable: str, log: Path) -> str:
-    headers = "-H 'X-Gizwits-Application-Id: %s' -H 'X-Gizwits-User-token: %s'" % (app.app_id, app.token)
-    lines = ["", "Everything keeps running until Ctrl-C. Try:", "  H=(%s)" % headers]
-    lines.append('  curl "${H[@]}" %s/app/bindings' % app.root)
-    lines.append('  curl "${H[@]}" %s/app/devdata/%s/latest' % (app.root, did))
-    if writable:
-        body = shlex.quote(json.dumps({"attrs": {writable: 0}}))
-        lines.append('  curl "${H[@]}" -d %s %s/app/control/%s' % (body, app.root, did))
-    lines += ["  tail -f %s        the agent's story; its serial line is %s" % (log, port), ""]
-    return "\n".join(lines)
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("%r is no whole number of seconds from 1 on" % text)
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,10 @@ class OpenApiClient:
         device = await self.call("POST", "/app/bind_mac", {"product_key": product_key, "mac": mac}, headers)
         return dict(device)
 
-    async def attrs(self, did: str) -> dict[str, Any]:
-        """The latest attributes of a device."""
-        return dict((await self.call("GET", "/app/devdata/%s/latest" % did))["attr"])
+    async def attrs(self, did: str, since: float) -> dict[str, Any]:
+        """The latest attributes of a device, none when they are older than `since`."""
+        latest = await self.call("GET", "/app/devdata/%s/latest" % did)
+        return dict(latest["attr"]) if latest["updated_at"] >= int(since) else {}
 
     async def control(self, did: str, attrs: dict[str, Any]) -> None:
         await self.call("POST", "/app/control/" + did, {"attrs": attrs})

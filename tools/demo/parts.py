@@ -84,10 +84,15 @@ def make_cloud(data_dir: Path, http_port: int, mqtt_port: int, broker: str) -> C
 
 
 def make_gateway(api: str, state: Path, port: str, baud: int, log: io.TextIOBase) -> Gateway:
-    """An agent on `port`; what it has to say goes into `log`."""
+    """An agent on `port`; what it has to say goes into `log`, its troubles to stderr as well."""
     redactor = Redactor()
+    logger = open_log(1, redactor, log)  # type: ignore[arg-type]
+    troubles = logging.StreamHandler()
+    troubles.setLevel(logging.WARNING)
+    troubles.setFormatter(redactor)
+    logger.addHandler(troubles)
     settings = GatewaySettings((PortSettings("demo", port, baud),), str(state), api)
-    return Gateway(settings, open_log(1, redactor, log), redactor)  # type: ignore[arg-type]
+    return Gateway(settings, logger, redactor)
 
 
 def quiet_libraries() -> None:
@@ -101,9 +106,8 @@ def _is_free(port: int) -> bool:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            return False
+            # Whatever else is wrong with it, the cloud says it better.
+            return error.errno != errno.EADDRINUSE
         return True
 
 

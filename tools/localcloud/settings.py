@@ -51,7 +51,8 @@ def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError("settings %s cannot be read: %s" % (path, error)) from None
+            why = getattr(error, "strerror", error)
+            raise SettingsError("settings %s cannot be read: %s" % (path, why)) from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

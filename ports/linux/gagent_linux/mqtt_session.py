@@ -75,6 +75,8 @@ class MqttSession:
         self._unsent = 0
         self._acks: dict[int, Callable[[], None]] = {}
         self._ack_due = 0.0
+        self._wants_write = False
+        self._watches_write = False
         self._ready = False
         self._over = False
         self._client = self._make_client()
@@ -146,8 +148,8 @@ class MqttSession:
         client.on_publish = self._note_publish
         client.on_disconnect = self._note_disconnect
         client.on_socket_close = self._unwatch
-        client.on_socket_register_write = self._watch_write
-        client.on_socket_unregister_write = self._unwatch_write
+        client.on_socket_register_write = self._note_unsent
+        client.on_socket_unregister_write = self._note_sent
         return client
 
     async def _open(self) -> None:
@@ -181,8 +183,6 @@ class MqttSession:
         for option, value in _KEEPALIVE_OPTIONS:
             self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
         self._loop.add_reader(self._socket, self._read)
-        # paho asked for this while it was in the thread, and does not ask again.
-        self._loop.add_writer(self._socket, self._perform, self._client.loop_write)
         self._arm("login", self._timeout_s, self._login_late)
         self._look_at_timers()
         self._perform(self._client.loop_write)
@@ -193,6 +193,7 @@ class MqttSession:
         if self._over:
             return
         call()
+        self._watch_write()
         while self._events and not self._over:
             method, arguments = self._events.popleft()
             method(*arguments)
@@ -202,6 +203,17 @@ class MqttSession:
         # paho takes one packet at a time, and what TLS has decrypted already wakes nobody.
         while self._tls is not None and self._socket is not None and self._socket.pending():
             self._perform(self._client.loop_read)
+
+    def _watch_write(self) -> None:
+        # paho wants to write before every message and no more after it, and nearly every message leaves at once. The
+        # loop hears only of what is left: adding and removing a writer would be a fifth of the work of a report.
+        if self._socket is None or self._wants_write == self._watches_write:
+            return
+        self._watches_write = self._wants_write
+        if self._watches_write:
+            self._loop.add_writer(self._socket, self._perform, self._client.loop_write)
+        else:
+            self._loop.remove_writer(self._socket)
 
     def _look_at_timers(self) -> None:
         self._arm("misc", min(_MISC_S, max(1, self._effect.keepalive_s / 8)), self._look_at_timers)
@@ -239,13 +251,11 @@ class MqttSession:
             self._trouble = getattr(self._socket, "trouble", "")
             self._socket = None
 
-    def _watch_write(self, client: mqtt.Client, userdata: Any, sock: Any) -> None:
-        if self._socket is not None:  # not yet ours while the thread opens it
-            self._loop.add_writer(sock, self._perform, self._client.loop_write)
+    def _note_unsent(self, client: mqtt.Client, userdata: Any, sock: Any) -> None:
+        self._wants_write = True
 
-    def _unwatch_write(self, client: mqtt.Client, userdata: Any, sock: Any) -> None:
-        if self._socket is not None:
-            self._loop.remove_writer(sock)
+    def _note_sent(self, client: mqtt.Client, userdata: Any, sock: Any) -> None:
+        self._wants_write = False
 
     # What they noted.
 
