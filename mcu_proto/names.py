@@ -4,6 +4,7 @@ Source: the serial manual's command index (chapter 2), status bits (4.2), error 
 """
 
 from . import const as c
+from . import transfer as t
 
 # Requests and their acks.
 CMD_NAMES = {
@@ -102,4 +103,19 @@ FAIL_NAMES = {
     c.FAIL_QUEUE_FULL: "too many requests waiting",
     c.FAIL_STOPPED: "the line was lost",
     c.FAIL_REFUSED: "the other end does not know the command",
+}
+
+# Why a transfer of big data ended.
+ENDED_NAMES = {
+    t.ENDED_DONE: "done",
+    t.ENDED_UNCONFIRMED: "all sent, the last piece was not acked",
+    t.ENDED_CANCELLED: "the peer stopped it",
+    t.ENDED_STOPPED: "stopped",
+    t.ENDED_NO_ACK: "a piece was not acked",
+    t.ENDED_SILENCE: "the peer fell silent",
+    t.ENDED_MISMATCH: "the peer is ready for another file",
+    t.ENDED_PIECE_SIZE: "the pieces asked for do not fit a frame",
+    t.ENDED_LINE: "a line is too long",
+    t.ENDED_ORDER: "a piece is missing",
+    t.ENDED_SIZE: "more or less data than was announced",
 }

@@ -31,6 +31,8 @@ _ANY_ADDRESS = ("192.0.2.1", 9)
 # Controls that may wait for one MCU: a 9600 baud line takes some 25 a second, and an app that gets four seconds ahead
 # of it has a loop somewhere.
 _MAX_CONTROLS = 100
+# What an MCU may send up in one piece: reference modules announce at most 65 kB, their frame's head included.
+_MAX_UPLOAD = 65_000
 # What a serial port may take to be let go of before it is opened anew; one that takes longer is waited for there.
 _RELEASE_S = 2
 
@@ -125,7 +127,7 @@ class Gateway:
         config.ip = _own_address()
         bridge = self._bridges.make(port, PortLog(self._logger, port.name + " bridge", port.log_level), self._route)
         local, cloud = bridge is not None, port.uplink == "cloud"
-        agent = Agent(config, os.urandom, port.baud, _MAX_CONTROLS, Crypto(), local, cloud)
+        agent = Agent(config, os.urandom, port.baud, _MAX_CONTROLS, Crypto(), local, cloud, _MAX_UPLOAD)
         outbox = self._make_outbox(port, config.product_key, log)
         return Runner(port, agent, identity, outbox, self._redactor, log, self._route, bridge=bridge)
 

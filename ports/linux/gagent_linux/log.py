@@ -13,7 +13,7 @@ from typing import TextIO
 from gagent import effects as e
 from mcu_proto.const import CMD_CONFIG_MODE, CMD_GET_INFO, CMD_REGISTER_SUBDEVICES, ack_of
 from mcu_proto.frame import BadFrame, Frame, FrameDecoder, encode_frame
-from mcu_proto.names import ACTION_NAMES, BAD_NAMES, CMD_NAMES, FAIL_NAMES
+from mcu_proto.names import ACTION_NAMES, BAD_NAMES, CMD_NAMES, ENDED_NAMES, FAIL_NAMES
 
 from .redactor import Redactor
 
@@ -172,6 +172,10 @@ def _says(sentence: str) -> Callable[[e.Notice, PortLog], str]:
     return lambda notice, _: sentence % _shown(notice.detail) if "%s" in sentence else sentence
 
 
+def _upload_failed(notice: e.Notice, _: PortLog) -> str:
+    return "a file of the MCU did not come through: %s" % ENDED_NAMES.get(notice.detail, _shown(notice.detail))
+
+
 def _mcu_silent(notice: e.Notice, _: PortLog) -> str:
     came = ", only %s came" % _shown(notice.detail) if notice.detail else ""
     return "the MCU does not answer%s: check its power, the wiring (TX to RX) and the baud rate; asking again" % came
@@ -199,6 +203,9 @@ _NOTICES: dict[int, tuple[int, Callable[[e.Notice, PortLog], str]]] = {
     e.NOTICE_IGNORED: (logging.INFO, _says("ignored: %s")),
     e.NOTICE_RESET: (logging.WARNING, _says("the MCU asked for a factory reset: this device leaves its users")),
     e.NOTICE_RESTART: (logging.INFO, _says("the MCU asked for a restart of the module")),
+    e.NOTICE_UPLOAD: (logging.INFO, _says("a file of %s bytes of the MCU goes up")),
+    e.NOTICE_UPLOAD_FAILED: (logging.WARNING, _upload_failed),
+    e.NOTICE_SUBDEVICE: (logging.INFO, _says("sub-device %s is registered, or removed")),
 }
 
 

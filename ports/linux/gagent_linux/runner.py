@@ -252,6 +252,8 @@ class Runner:
     # Effects that are more than one call.
 
     def _notice(self, notice: e.Notice) -> None:
+        if notice.code == e.NOTICE_MCU_SILENT and not self._serial.is_open():
+            return  # that the port is gone was said; wiring and baud rate are not to blame
         self._history.note(notice, _now())
         self._log.notice(notice)
         if self._bridge is not None:
