@@ -13,6 +13,10 @@ from broker import end
 from errors import BenchError
 from mcu import PATIENCE_S, Mcu, serve
 
+# When a report is safe enough for its ack, as the settings call it: on disk; in memory while the cloud is there.
+ALWAYS = "always"
+OFFLINE = "offline"
+
 # As an installed program runs: what was compiled once is kept, even where a developer's shell says otherwise.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
@@ -49,9 +53,9 @@ class AgentProcess:
 
 
 @contextmanager
-def running_agent(folder: Path, api: str, mcus: Sequence[Mcu]) -> Iterator[AgentProcess]:
+def running_agent(folder: Path, api: str, mcus: Sequence[Mcu], durability: str = ALWAYS) -> Iterator[AgentProcess]:
     """One process with a port for each MCU; identities are in `folder`: the same again is a warm start."""
-    settings = 'api = "%s"\nstate = "%s"\n' % (api, folder / "state")
+    settings = 'api = "%s"\nstate = "%s"\ndurability = "%s"\n' % (api, folder / "state", durability)
     for i, mcu in enumerate(mcus):
         settings += '[[port]]\nport = "%s"\nname = "port%d"\nmac = "%s"\n' % (mcu.path, i, mac_of(i))
     (folder / "gagent.toml").write_text(settings, encoding="utf-8")

@@ -25,6 +25,7 @@ _EMBEDDED = Path(__file__).with_name("embedded.py")
 class Broker(NamedTuple):
     """Where it listens and how an app logs in; a module may come with any did."""
 
+    kind: str
     name: str
     host: str
     port: int
@@ -42,20 +43,20 @@ def best_kind() -> str:
 
 
 @contextmanager
-def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
-    """It listens when this yields; its files go into `folder`."""
+def running_broker(kind: str, folder: Path, port: int | None = None) -> Iterator[Broker]:
+    """It listens when this yields, on `port` or any that is free; its files go into `folder`."""
+    port = port or find_free_port(_HOST)
     if kind == "mosquitto":
-        port = find_free_port(_HOST)
         process = _start([find_binary(), "-c", str(_write_settings(folder, port))])
     else:
-        process = _start([sys.executable, str(_EMBEDDED), str(folder)])
+        process = _start([sys.executable, str(_EMBEDDED), str(folder), str(port)])
     try:
         if kind == "mosquitto":
             _await_line(process, lambda line: line.endswith(" running"))
-            yield Broker("mosquitto %s" % _mosquitto_version(), _HOST, port, None, None)
+            yield Broker(kind, "mosquitto %s" % _mosquitto_version(), _HOST, port, None, None)
         else:
             login = json.loads(_await_line(process, lambda line: line.startswith("{")))
-            yield Broker("embedded, amqtt %s" % metadata.version("amqtt"), _HOST, **login)
+            yield Broker(kind, "embedded, amqtt %s" % metadata.version("amqtt"), _HOST, port, **login)
     finally:
         end(process)
 

@@ -15,6 +15,8 @@ from errors import BenchError
 from paho.mqtt.enums import CallbackAPIVersion
 
 _PATIENCE_S = 10
+_READ_SIZE = 65536
+_PUBLISH = 3
 
 
 class Client:
@@ -24,6 +26,7 @@ class Client:
         self._broker = broker
         self._topics = topics
         self._subscribed = False
+        self._partial = b""
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name)
         self._client.username_pw_set(broker.username, broker.password)
         self._client.on_subscribe = self._note_subscribe
@@ -52,7 +55,7 @@ class Client:
         data = b""
         while not data.endswith(ending):
             try:
-                piece = self._sock.recv(65536)
+                piece = self._sock.recv(_READ_SIZE)
             except TimeoutError:
                 piece = b""
             if not piece:
@@ -61,6 +64,19 @@ class Client:
                 )
             data += piece
         return time.perf_counter_ns()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def take(self) -> list[bytes]:
+        """The payloads of the messages completed by one read; blocks until there is something to read."""
+        self._partial += self._sock.recv(_READ_SIZE) or self._give_up()
+        payloads, used = _split(self._partial)
+        self._partial = self._partial[used:]
+        return payloads
+
+    def _give_up(self) -> bytes:
+        raise BenchError("broker %s closed the connection" % self._broker.name)
 
     @property
     def _sock(self) -> socket.socket:
@@ -78,3 +94,24 @@ class Client:
 
     def _note_subscribe(self, *_: object) -> None:
         self._subscribed = True
+
+
+def _split(data: bytes) -> tuple[list[bytes], int]:
+    """(the payloads of the whole messages of QoS 0 in `data`, how many bytes all whole packets take)."""
+    payloads = []
+    at = 0
+    while True:
+        begin, size = at + 1, 0
+        for shift in range(0, 28, 7):  # the length: seven bits a byte, the lowest first
+            if begin >= len(data):
+                return payloads, at
+            size |= (data[begin] & 0x7F) << shift
+            begin += 1
+            if not data[begin - 1] & 0x80:
+                break
+        if len(data) < begin + size:
+            return payloads, at
+        if data[at] >> 4 == _PUBLISH:
+            topic = int.from_bytes(data[begin : begin + 2], "big")
+            payloads.append(data[begin + 2 + topic : begin + size])
+        at = begin + size

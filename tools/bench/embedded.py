@@ -1,6 +1,6 @@
-"""The local cloud's embedded broker as a process: where it listens, as a line of JSON, then it serves until SIGTERM.
+"""The local cloud's embedded broker as a process: how an app logs in, as a line of JSON, then it serves until SIGTERM.
 
-    python embedded.py FOLDER
+    python embedded.py FOLDER PORT
 
 Any did may log in with any passcode: the bench has no devices to look up.
 """
@@ -41,18 +41,18 @@ class _Nobody:
         pass
 
 
-async def _serve(folder: Path) -> None:
+async def _serve(folder: Path, port: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     broker = make_broker(
-        "embedded", host="127.0.0.1", port=0, data_dir=folder, credentials=_AnyDevice(), listener=_Nobody()
+        "embedded", host="127.0.0.1", port=port, data_dir=folder, credentials=_AnyDevice(), listener=_Nobody()
     )
     await broker.start()
-    login = {"port": broker.port, "username": broker.cloud_username, "password": broker.cloud_password}
+    login = {"username": broker.cloud_username, "password": broker.cloud_password}
     print(json.dumps(login), flush=True)
     await stop.wait()
     await broker.stop()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))

@@ -9,7 +9,7 @@ import select
 import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from errors import BenchError
 
@@ -46,6 +46,7 @@ class Mcu:
         }
         self._decoder = FrameDecoder()
         self._master = self._slave = -1
+        self._unsent = b""
         self.path = ""
         self.heard_at = 0
         self.first_heard_at = 0
@@ -55,6 +56,7 @@ class Mcu:
         self._master, self._slave = os.openpty()
         # The slave stays open here too: the line does not vanish between two agents.
         tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
 
     def close(self) -> None:
@@ -68,8 +70,21 @@ class Mcu:
         """Write one report; the time just before, in ns."""
         data = encode_frame(CMD_P0_UP, sn, p0)
         began = time.perf_counter_ns()
-        os.write(self._master, data)
+        self._write(data)
         return began
+
+    def report_all(self, p0s: Sequence[bytes], first_sn: int) -> None:
+        """Write reports in one piece, without waiting for acks; what the line does not take waits for `flush`."""
+        self._write(b"".join(encode_frame(CMD_P0_UP, first_sn + i & 0xFF, p0) for i, p0 in enumerate(p0s)))
+
+    def is_held(self) -> bool:
+        """Whether the line did not take all that was written: the agent holds it."""
+        return bool(self._unsent)
+
+    def flush(self) -> None:
+        """Write on, as far as the line takes it."""
+        with suppress(BlockingIOError):
+            self._unsent = self._unsent[os.write(self._master, self._unsent) :]
 
     def take(self) -> list[Frame]:
         """The frames of one read; blocks until there is something to read. Requests among them are answered."""
@@ -83,7 +98,7 @@ class Mcu:
             if frame.cmd == CMD_MODULE_STATUS:
                 self.online = bool(parse_module_status(frame.payload) & STATUS_CLOUD)
             if frame.cmd in self._answers:
-                os.write(self._master, encode_frame(frame.cmd + 1, frame.sn, self._answers[frame.cmd]))
+                self._write(encode_frame(frame.cmd + 1, frame.sn, self._answers[frame.cmd]))
         return frames
 
     def wait_for(self, cmd: int) -> Frame:
@@ -93,6 +108,11 @@ class Mcu:
                 if frame.cmd == cmd:
                     return frame
         raise BenchError("the agent did not write a frame %02x within %d s" % (cmd, PATIENCE_S))
+
+    def _write(self, data: bytes) -> None:
+        # Never in the middle of another frame.
+        self._unsent += data
+        self.flush()
 
 
 def serve(mcus: Sequence[Mcu], is_done: Callable[[], bool], patience_s: float) -> bool:

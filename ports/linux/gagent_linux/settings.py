@@ -7,18 +7,13 @@ misspelt one must not be silently ignored.
 import os
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-
-import serial
+from typing import Any
 
 from .definition_store import DefinitionError, load_definition
-from .log import LOG_LEVELS
-from .outbox import ALWAYS, OFFLINE
-from .redactor import LOG_FORMATS
+from .outbox import ALWAYS
 from .settings_source import FileSource, FlagSource, Source
+from .settings_values import BRIDGE_KEYS, METRICS_KEYS, PORT_KEYS, TLS_KEYS, TOP_KEYS, UPLINKS, Address
 from .tls import TlsFileError, TlsSettings, make_context
 
 DEFAULT_API = "http://127.0.0.1:8080"
@@ -33,8 +28,6 @@ _TLS = "tls"
 _METRICS = "metrics"
 _BRIDGE = "bridge"
 _BRIDGE_TLS = "bridge.tls"
-
-UPLINKS = ("cloud", "none")
 
 
 class SettingsError(Exception):
@@ -67,13 +60,6 @@ class BridgeSettings:
     discovery: str = "homeassistant"  # "": no Home Assistant
     app_id: str = ""  # "": definitions are not fetched
     tls: TlsSettings | None = None
-
-
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str
-    port: int
 
 
 @dataclass(frozen=True)
@@ -113,11 +99,11 @@ def load_settings(path: str) -> Settings:
 def make_settings(path: str | None, flags: dict[str, Any]) -> Settings:
     """The settings of the file (if any) with `flags` (key -> value, None where not given) laid over them."""
     given = {key: value for key, value in flags.items() if value is not None}
-    port_flags = {key: given.pop(key) for key in _PORT_KEYS if key in given}
+    port_flags = {key: given.pop(key) for key in PORT_KEYS if key in given}
     if path is None:
         return _settings({**given, _TABLE: [port_flags]}, FlagSource())
     settings = load_settings(path)
-    checked = {key: _check(_TOP_KEYS, key, value, FlagSource(), None) for key, value in given.items()}
+    checked = {key: _check(TOP_KEYS, key, value, FlagSource(), None) for key, value in given.items()}
     if port_flags:
         checked["ports"] = (_port(port_flags, FlagSource(), 0, settings.uplink),)
     return replace(settings, **checked)
@@ -136,208 +122,6 @@ def default_name(port: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", port.removeprefix("/dev/").split("?")[0]).strip("-.") or "port"
 
 
-# One value -> the value, or ValueError with what is allowed.
-
-
-def _api(value: object) -> str:
-    expected = "http://host[:port] or https://host[:port], without a path"
-    url = _text(value, expected)
-    parts = urlsplit(url)
-    try:
-        parts.port  # noqa: B018  it is parsed when asked for
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(expected)
-    return url.rstrip("/")
-
-
-def _state(value: object) -> str:
-    return os.path.abspath(os.path.expanduser(_text(value, "the path of a directory")))
-
-
-def _tz_minutes(value: object) -> int:
-    return _number(value, -720, 840, "minutes east of UTC, -720 to 840")
-
-
-def _durability(value: object) -> str:
-    expected = '"%s" (on disk before the MCU\'s ack) or "%s" (on disk only while the cloud is away)' % (ALWAYS, OFFLINE)
-    if value not in (ALWAYS, OFFLINE):
-        raise ValueError(expected)
-    return str(value)
-
-
-def _outbox_max(value: object) -> int:
-    return _number(value, 1, 1_000_000, "how many reports may wait for the cloud, 1 to 1000000")
-
-
-def _outbox_days(value: object) -> int:
-    return _number(value, 1, 3650, "how many days a report may wait for the cloud, 1 to 3650")
-
-
-def _mqtt_port(value: object) -> int:
-    return _number(value, 1, 65535, "a TCP port, 1 to 65535 (brokers with TLS: 8883)")
-
-
-def _file(value: object) -> str:
-    expected = "the path of a file that this user may read"
-    path = os.path.abspath(os.path.expanduser(_text(value, expected)))
-    if not os.path.isfile(path) or not os.access(path, os.R_OK):
-        raise ValueError(expected)
-    return path
-
-
-def _server_name(value: object) -> str:
-    return _matching(r"[A-Za-z0-9.:-]{1,253}", value, "the name or address that the server's certificate bears")
-
-
-def _log_format(value: object) -> str:
-    return _one_of(LOG_FORMATS, value)
-
-
-def _log_level(value: object) -> str:
-    return _one_of(tuple(LOG_LEVELS), value)
-
-
-def _address(value: object) -> Address:
-    expected = "host:port, for example 127.0.0.1:9469 (reached from this machine only)"
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", _text(value, expected))
-    if match is None or int(match[3]) > 65535:
-        raise ValueError(expected)
-    return Address(match[1] or match[2], int(match[3]))
-
-
-def _uplink(value: object) -> str:
-    return _one_of(UPLINKS, value)
-
-
-def _host(value: object) -> str:
-    return _matching(r"[A-Za-z0-9.:_-]{1,253}", value, "the name or address of the broker")
-
-
-def _broker_port(value: object) -> int:
-    return _number(value, 1, 65535, "a TCP port, 1 to 65535 (brokers: 1883, with TLS 8883)")
-
-
-def _login(value: object) -> str:
-    return _text(value, "what the broker knows this user by")
-
-
-def _path(value: object) -> str:
-    return os.path.expanduser(_text(value, "the path of a file, from the settings file's folder"))
-
-
-def _topic(value: object) -> str:
-    expected = "levels of letters, digits, '.', '_', '-', with '/' between them, such as gagent or home/gagent"
-    return _matching(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value, expected)
-
-
-def _discovery(value: object) -> str:
-    return "" if value == "" else _topic(value)
-
-
-def _app_id(value: object) -> str:
-    return _matching(r"[0-9A-Za-z]{1,64}", value, "the application id that the cloud gave: letters and digits")
-
-
-def _serial_port(value: object) -> str:
-    expected = "a device such as /dev/ttyUSB0 or a URL of pyserial such as socket://host:port, rfc2217://host:port"
-    url = _text(value, expected)
-    if "://" in url:
-        try:
-            serial.serial_for_url(url, do_not_open=True)
-        except (ValueError, OSError) as error:
-            raise ValueError("%s (%s)" % (expected, error)) from error
-    return url
-
-
-def _baud(value: object) -> int:
-    return _number(value, 300, 4_000_000, "bits a second, 300 to 4000000 (most MCUs of this protocol: 9600)")
-
-
-def _name(value: object) -> str:
-    expected = "1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit"
-    return _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value, expected)
-
-
-def _mac(value: object) -> str:
-    expected = "12 hex digits without separators, or for cellular modules the IMEI: 1 to 32 letters and digits"
-    return _matching(r"[A-Za-z0-9]{1,32}", value, expected)
-
-
-def _one_of(allowed: tuple[str, ...], value: object) -> str:
-    expected = "one of: " + ", ".join(allowed)
-    text = _text(value, expected)
-    if text not in allowed:
-        raise ValueError(expected)
-    return text
-
-
-def _matching(pattern: str, value: object, expected: str) -> str:
-    text = _text(value, expected)
-    if not re.fullmatch(pattern, text):
-        raise ValueError(expected)
-    return text
-
-
-def _text(value: object, expected: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a text: " + expected)
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _number(value: object, low: int, high: int, expected: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(expected)
-    return value
-
-
-_TOP_KEYS: dict[str, Callable[[object], Any]] = {
-    "api": _api,
-    "state": _state,
-    "tz_minutes": _tz_minutes,
-    "mqtt_tls": _flag,
-    "mqtt_port": _mqtt_port,
-    "log_format": _log_format,
-    "durability": _durability,
-    "outbox_max": _outbox_max,
-    "outbox_days": _outbox_days,
-    "uplink": _uplink,
-}
-_METRICS_KEYS: dict[str, Callable[[object], Any]] = {"listen": _address}
-_TLS_KEYS: dict[str, Callable[[object], Any]] = {
-    "ca": _file,
-    "cert": _file,
-    "key": _file,
-    "server_name": _server_name,
-}
-_BRIDGE_KEYS: dict[str, Callable[[object], Any]] = {
-    "host": _host,
-    "port": _broker_port,
-    "username": _login,
-    "password": _login,
-    "password_file": _path,
-    "topic": _topic,
-    "discovery": _discovery,
-    "app_id": _app_id,
-}
-_PORT_KEYS: dict[str, Callable[[object], Any]] = {
-    "port": _serial_port,
-    "baud": _baud,
-    "name": _name,
-    "mac": _mac,
-    "log_level": _log_level,
-    "uplink": _uplink,
-    "product": _path,
-}
-
-
 _TABLES = ("[%s]" % _TLS, "[%s]" % _METRICS, "[%s]" % _BRIDGE, "[[%s]]" % _TABLE)
 
 
@@ -346,13 +130,13 @@ _TABLES = ("[%s]" % _TLS, "[%s]" % _METRICS, "[%s]" % _BRIDGE, "[[%s]]" % _TABLE
 
 def _settings(content: dict[str, Any], place: Source) -> Settings:
     tables = content.pop(_TABLE, None)
-    tls = _tls(_table(content, _TLS, _TLS_KEYS, place), place)
-    metrics = _table(content, _METRICS, _METRICS_KEYS, place).get("listen")
+    tls = _tls(_table(content, _TLS, TLS_KEYS, place), place)
+    metrics = _table(content, _METRICS, METRICS_KEYS, place).get("listen")
     bridge = _bridge(content, place) if _BRIDGE in content else None
     for key in content:
-        if key not in _TOP_KEYS:
-            raise SettingsError(place.unknown(key, None, [*_TOP_KEYS, *_TABLES]))
-    checked = {key: _check(_TOP_KEYS, key, value, place, None) for key, value in content.items()}
+        if key not in TOP_KEYS:
+            raise SettingsError(place.unknown(key, None, [*TOP_KEYS, *_TABLES]))
+    checked = {key: _check(TOP_KEYS, key, value, place, None) for key, value in content.items()}
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise SettingsError(place.no_port())
     uplink = checked.get("uplink", UPLINKS[0])
@@ -381,12 +165,12 @@ def _bridge(content: dict[str, Any], place: Source) -> BridgeSettings:
     given = content[_BRIDGE]
     # Taken out first: a table in a table is no key.
     inner = {_BRIDGE_TLS: given.pop(_TLS)} if isinstance(given, dict) and _TLS in given else {}
-    table = _table(content, _BRIDGE, _BRIDGE_KEYS, place)
+    table = _table(content, _BRIDGE, BRIDGE_KEYS, place)
     if "host" not in table:
         raise SettingsError(place.missing("host", _BRIDGE))
     if "password_file" in table:
         table["password"] = _password(table.pop("password_file"), place)
-    tls = _tls(_table(inner, _BRIDGE_TLS, _TLS_KEYS, place), place, _BRIDGE_TLS) if inner else None
+    tls = _tls(_table(inner, _BRIDGE_TLS, TLS_KEYS, place), place, _BRIDGE_TLS) if inner else None
     return BridgeSettings(tls=tls, **table)
 
 
@@ -416,11 +200,11 @@ def _tls(table: dict[str, Any], place: Source, name: str = _TLS) -> TlsSettings:
 
 def _port(table: dict[str, Any], place: Source, index: int, uplink: str) -> PortSettings:
     for key in table:
-        if key not in _PORT_KEYS:
-            raise SettingsError(place.unknown(key, index, list(_PORT_KEYS)))
+        if key not in PORT_KEYS:
+            raise SettingsError(place.unknown(key, index, list(PORT_KEYS)))
     if "port" not in table:
         raise SettingsError(place.missing("port", index))
-    checked = {key: _check(_PORT_KEYS, key, value, place, index) for key, value in table.items()}
+    checked = {key: _check(PORT_KEYS, key, value, place, index) for key, value in table.items()}
     if "product" in checked:
         checked |= _product(checked["product"], place, index)
     return PortSettings(**{"name": default_name(checked["port"]), "uplink": uplink, **checked})
