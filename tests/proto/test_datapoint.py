@@ -393,6 +393,15 @@ def test_a_bit_block_is_as_long_as_its_farthest_bit_whatever_the_order():
     assert Schema.from_definition(definition).decode(bytes.fromhex("04 0200 07")) == {"n": True, "low": False, "m": 7}
 
 
+@pytest.mark.parametrize("bools, offset", [(7, 1), (8, 1), (9, 2)])
+def test_a_number_may_follow_its_bit_block_at_once(bools, offset):
+    rows = [{"id": i, "name": str(i), "type": WRITABLE, "data_type": "bool"} for i in range(bools)]
+    rows.append({"id": bools, "name": "n", "type": WRITABLE, "data_type": "uint8"})
+    schema = Schema.from_definition({"entities": [{"attrs": rows}]})
+    assert schema.attr("n").position == (offset, 0, 1)
+    assert schema.encode_report({"n": 7}) == b"\x04" + bytes(offset) + b"\x07"
+
+
 def test_a_position_that_differs_from_the_platforms_wins_and_is_told():
     definition = _definition("uint8", position=_position((3, 0, 1)))
     schema = Schema.from_definition(definition)

@@ -93,10 +93,26 @@ def test_garbage_never_raises_and_memory_stays_within_the_maximum(reads):
     assert len(decoder._buf) == 34
 
 
-def test_length_at_the_maximum_is_accepted_and_one_more_is_not():
+@pytest.mark.parametrize("payload", [b"", b"\x04\xff\x55\xff\xff", bytes(300)], ids=len)
+def test_a_frame_may_be_split_anywhere(payload):
+    wire = encode_frame(5, 1, payload)
+    for at in range(len(wire)):
+        decoder = FrameDecoder()
+        assert decoder.feed(wire[:at]) + decoder.feed(wire[at:]) == [Frame(5, 1, 0, payload)]
+
+
+@pytest.mark.parametrize("size", [0, 300])
+def test_what_follows_a_frame_does_not_matter(size):
+    for rest in (bytes(3000), b"\x55" * 3000, b"\xff"):
+        assert FrameDecoder().feed(encode_frame(5, 1, bytes(size)) + rest) == [Frame(5, 1, 0, bytes(size))]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 9])
+def test_length_at_the_maximum_is_accepted_and_one_more_is_not(cut):
     decoder = FrameDecoder(max_frame=10)
-    assert decoder.feed(encode_frame(5, 1, b"12345")) == [Frame(5, 1, 0, b"12345")]
-    assert decoder.feed(b"\xff\xff\x00\x0b") == [BadFrame(BAD_LENGTH, -1, -1)]
+    good, bad = encode_frame(5, 1, b"12345"), encode_frame(5, 1, b"123456")
+    assert decoder.feed(good[:cut]) + decoder.feed(good[cut:]) == [Frame(5, 1, 0, b"12345")]
+    assert decoder.feed(bad[:cut]) + decoder.feed(bad[cut:]) == [BadFrame(BAD_LENGTH, -1, -1)]
     assert not decoder.is_inside()
 
 

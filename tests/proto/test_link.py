@@ -285,6 +285,13 @@ def test_reset_ends_everything_under_way():
     assert link.reset() == []
 
 
+def test_a_held_request_can_be_acked_after_a_reset():
+    link = McuLink(hold=(CMD_GET_TIME,))
+    frame = link.receive_bytes(encode_frame(CMD_GET_TIME, 7), 0)[0].frame
+    link.reset()
+    assert link.reply(frame) == [SendSerial(encode_frame(0x18, 7))]
+
+
 @pytest.mark.parametrize("carry", LINES, ids=lambda f: f.__name__)
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.booleans(), st.integers(0, 900)), max_size=12))
