@@ -421,6 +421,8 @@ class Agent:
         if cmd == wire.SERVICE_APP_COUNT and len(body) >= 2:
             self._set_app_count(body[0] << 8 | body[1])
             self._settle(now, out)
+        elif cmd == wire.SERVICE_OTA and body[:1] in (b"\x01", b"\x02"):
+            out.extend(self._cloud.check_firmware(body[0]))
         else:
             out.append(Notice(NOTICE_IGNORED, "service command %04x" % cmd))
 

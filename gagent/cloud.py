@@ -18,6 +18,7 @@ from .backoff import Backoff
 from .effects import (
     NOTICE_CLOUD_REFUSED,
     NOTICE_CLOUD_UNREACHABLE,
+    NOTICE_FIRMWARE,
     NOTICE_OFFLINE,
     NOTICE_ONLINE,
     NOTICE_REGISTERED,
@@ -186,6 +187,13 @@ class CloudSession:
             return self._ask_time_at
         return self._retry_at
 
+    def check_firmware(self, kind) -> list:
+        """The cloud says that there is firmware of this kind (FIRMWARE_*): ask what it is."""
+        out = []
+        if self._state == ONLINE:
+            self._add_chores((_CHORE_MODULE if kind == device_api.FIRMWARE_MODULE else _CHORE_MCU,), out)
+        return out
+
     def request(self, request, out) -> int:
         """One request of the device API; its ref. The answer is told to who asked for it."""
         self._ref += 1
@@ -299,6 +307,10 @@ class CloudSession:
                 self._learn_time(self._api.parse_provision(status, body), now)
             except ConfigError:
                 pass  # the clock runs on; asked again in an hour
+        else:
+            offered = device_api.parse_firmware(status, body)
+            if offered:
+                out.append(Notice(NOTICE_FIRMWARE, offered))
         self._next_chore(out)
 
     def _learn_time(self, server, now):

@@ -62,6 +62,11 @@ def parse_provision(status, body) -> Provision:
     raise ConfigError("provisioning: HTTP %d, host and port expected, got: %s" % (status, _said(body)))
 
 
+def parse_firmware(status, body) -> str:
+    """The software version of the firmware that a 200 offers, "" for none."""
+    return _fields(body).get("soft_ver", "")[:16] if status == 200 else ""
+
+
 def _fields(body) -> dict:
     out = {}
     for pair in _text(body).split("&"):

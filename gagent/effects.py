@@ -46,3 +46,4 @@ NOTICE_RESTART = const(15)  # the MCU asked for a restart
 NOTICE_UPLOAD = const(16)  # a file of the MCU went up; detail: its size
 NOTICE_UPLOAD_FAILED = const(17)  # detail: ENDED_* of the transfer, or why it was refused
 NOTICE_SUBDEVICE = const(18)  # a device behind the MCU was registered or removed; detail: meshId
+NOTICE_FIRMWARE = const(19)  # the cloud offers firmware, which is not taken yet; detail: its version

@@ -6,12 +6,14 @@ from testkit.module_driver import DID, PROVISIONED, ModuleDriver
 from gagent.effects import (
     NOTICE_CLOUD_REFUSED,
     NOTICE_CLOUD_UNREACHABLE,
+    NOTICE_FIRMWARE,
     NOTICE_OFFLINE,
     NOTICE_ONLINE,
     NOTICE_REGISTERED,
     NOTICE_RETRY,
     MqttConnect,
     MqttDisconnect,
+    Notice,
 )
 from mcu_proto.mcu_message import parse_network_time
 
@@ -205,3 +207,18 @@ def test_failed_time_request_changes_nothing():
     driver.pass_time(3_600_000)
     assert driver.do("http_response", driver.requests()[0].ref, 500, b"") == []
     assert driver.agent.snapshot()["cloud"] == "online"
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_push_about_firmware_is_followed_by_the_question_what_it_is(kind):
+    driver = ModuleDriver().go_online()
+    driver.do("receive_publish", "ser2cli_res/" + DID, bytes.fromhex("00000003021101")[:-1] + bytes((kind,)))
+    assert b"type=%d&" % kind in driver.requests()[0].body
+    driver.do("http_response", driver.requests()[0].ref, 200, b"soft_ver=04020021&download_url=http://a/b\r\n")
+    assert driver.effects == [Notice(NOTICE_FIRMWARE, "04020021")]
+
+
+def test_a_firmware_question_without_an_offer_says_nothing():
+    driver = ModuleDriver().go_online()
+    driver.do("receive_publish", "ser2cli_res/" + DID, bytes.fromhex("00000003021102"))
+    assert driver.do("http_response", driver.requests()[0].ref, 404, b"soft_ver=04020021") == []

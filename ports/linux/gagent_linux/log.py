@@ -205,6 +205,7 @@ _NOTICES: dict[int, tuple[int, Callable[[e.Notice, PortLog], str]]] = {
     e.NOTICE_RESTART: (logging.INFO, _says("the MCU asked for a restart of the module")),
     e.NOTICE_UPLOAD: (logging.INFO, _says("a file of %s bytes of the MCU goes up")),
     e.NOTICE_UPLOAD_FAILED: (logging.WARNING, _upload_failed),
+    e.NOTICE_FIRMWARE: (logging.INFO, _says("the cloud offers firmware %s; it is not taken")),
     e.NOTICE_SUBDEVICE: (logging.INFO, _says("sub-device %s is registered, or removed")),
 }
 
