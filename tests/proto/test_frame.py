@@ -129,6 +129,7 @@ def test_payload_over_the_maximum_is_our_own_mistake():
 
 def test_one_ff_begins_nothing():
     assert FrameDecoder().feed(b"\xff\x00" + encode_frame(7, 1)) == [Frame(7, 1, 0, b"")]
+    assert FrameDecoder().feed(b"\xff\x00" + encode_frame(7, 1)[2:]) == []
 
 
 @pytest.mark.parametrize("headers", [2, 3])

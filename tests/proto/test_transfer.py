@@ -410,6 +410,12 @@ def test_hex_lines_are_flagged_and_the_last_one_twice():
     assert b"".join([frame.payload[4:] for frame in seen]) == HEX_FILE
 
 
+def test_a_last_line_without_its_end_is_sent_as_it_is():
+    sender, out = ready_sender(b":00\r\n:01", flags=1, is_hex=True)
+    out = sender.receive(encode_frame(CMD_PIECE + 1, frames_in(out)[-1].sn), 3)
+    assert [(frame.flags, frame.payload) for frame in frames_in(out)] == [(3, b"\x00\x02\x00\x00:01")]
+
+
 @pytest.mark.parametrize("size, ended", [(MAX_LINE, False), (MAX_LINE + 1, True)])
 def test_a_line_longer_than_mcus_take_ends_it(size, ended):
     _, out = ready_sender(b"x" * (size - 2) + b"\r\n" + b"y" * 300, flags=1, is_hex=True)
