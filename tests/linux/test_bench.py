@@ -30,6 +30,20 @@ LATENCY = [
     ),
     "CPU time of a report",
 ]
+DURABILITY = [
+    'durability "%s", report %s, p50' % (setting, way)
+    for way in ("to subscriber", "to its ack")
+    for setting in ("offline", "always")
+]
+RATE = [
+    "one port, highest report rate kept",
+    "one port, 100 reports/s offered, taken",
+    "one port, 100 reports/s offered, longest wait",
+    "one port, lost at all rates",
+]
+BURST = ["80 reports in one write, arrived", "50 controls back to back, at the MCU"]
+PORTS = ["3 ports, 6 reports/s each, CPU", "3 ports, 6 reports/s each, lost"]
+OUTAGE = ["broker away 0.1 s, online after its return"]
 STARTUP = ["bare Python, start to end", "start to first serial byte", "cold start to online", "warm start to online"]
 FOOTPRINT = [
     *(
@@ -57,7 +71,7 @@ def test_every_figure_is_printed_below_the_name_of_the_machine(tmp_path):
     result = bench("--json", str(tmp_path / "figures.json"))
     assert result.returncode == 0, result.stderr
     printed = figures_of(result.stdout)
-    assert sorted(printed) == sorted(CODEC + LATENCY + STARTUP + FOOTPRINT)
+    assert sorted(printed) == sorted(CODEC + LATENCY + DURABILITY + RATE + BURST + PORTS + OUTAGE + STARTUP + FOOTPRINT)
     assert all(len(cells) >= 3 for cells in printed.values()), result.stdout
     about = dict(line.split(maxsplit=1) for line in result.stdout.split("\n\n", 1)[0].splitlines())
     assert list(about) == ["machine", "cpu", "system", "python", "load", "date", "broker"]
@@ -66,6 +80,22 @@ def test_every_figure_is_printed_below_the_name_of_the_machine(tmp_path):
     assert written["about"] == about
     assert [figure["name"] for figure in written["figures"]] == list(printed)
     assert all(len(figure["values"]) == 1 for figure in written["figures"])
+
+
+@pytest.mark.mosquitto
+def test_nothing_is_lost_in_a_burst_or_under_load():
+    result = bench(*(part for stage in ("rate", "burst", "ports") for part in ("--stage", stage)))
+    assert result.returncode == 0, result.stderr
+    medians = {name: cells[0] for name, cells in figures_of(result.stdout).items()}
+    assert sorted(medians) == sorted(RATE + BURST + PORTS)
+    assert [medians[name] for name in BURST] == ["80", "50"]
+    assert [medians[name] for name in medians if name.endswith("lost") or "lost at" in name] == ["0", "0"]
+
+
+def test_a_broker_that_is_ended_and_started_again_may_be_the_embedded_one():
+    result = bench("--stage", "outage", "--broker", "embedded")
+    assert result.returncode == 0, result.stderr
+    assert sorted(figures_of(result.stdout)) == OUTAGE
 
 
 def test_without_mosquitto_the_embedded_broker_is_measured():

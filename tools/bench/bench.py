@@ -1,4 +1,6 @@
-"""The figures of this machine: codec, latency, start-up, memory. `README.md` beside this file says how to read them.
+"""The figures of this machine: codec, latency, load, outages, start-up, memory.
+
+`README.md` beside this file says how to read them.
 
 Every figure is the median of several runs of this one invocation, with the smallest and the largest, and where it makes
 sense its ratio to something simpler measured in the same runs.
@@ -13,10 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import burst
 import codec
+import durability
 import footprint
 import latency
 import machine
+import many_ports
+import outage
+import rate
 import startup
 from broker import KINDS, Broker, best_kind, running_broker
 from errors import BenchError
@@ -29,6 +36,7 @@ EXAMPLES = """examples:
   make bench
   make bench ARGS='--json figures.json'
   make bench ARGS='--stage latency --broker embedded'
+  make bench ARGS='--stage rate --stage burst'
 """
 
 
@@ -49,6 +57,11 @@ class Scene(NamedTuple):
 STAGES: dict[str, tuple[str, Callable[[Scene], list[Figure]]]] = {
     "codec": ("frames and datapoints", lambda s: codec.measure(s.plan, s.definition)),
     "latency": ("reports and controls", lambda s: latency.measure(s.plan, s.definition, s.broker, s.folder)),
+    "durability": ("reports on disk or not", lambda s: durability.measure(s.plan, s.definition, s.broker, s.folder)),
+    "rate": ("more and more reports", lambda s: rate.measure(s.plan, s.definition, s.broker, s.folder)),
+    "burst": ("many at once", lambda s: burst.measure(s.plan, s.definition, s.broker, s.folder)),
+    "ports": ("many busy ports", lambda s: many_ports.measure(s.plan, s.definition, s.broker, s.folder)),
+    "outage": ("a broker that goes and returns", lambda s: outage.measure(s.plan, s.product_key, s.broker, s.folder)),
     "startup": ("cold and warm starts", lambda s: startup.measure(s.plan, s.product_key, s.broker, s.folder)),
     "footprint": ("memory and idle CPU", lambda s: footprint.measure(s.plan, s.product_key, s.broker, s.folder)),
 }
@@ -97,7 +110,7 @@ def _measure(arguments: argparse.Namespace) -> tuple[str, list[Figure]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench",
-        description="Throughput, latency, start-up and memory of this machine, in about a minute.",
+        description="Throughput, latency, load, outages, start-up and memory of this machine, in about four minutes.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

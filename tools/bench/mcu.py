@@ -32,7 +32,10 @@ _FOREVER_BINDABLE = 0
 
 
 class Mcu:
-    """`path` is its serial port, `heard_at` when it last read (ns), `online` what the module's status word says."""
+    """`path` is its serial port, `heard_at` when it last read (ns), `online` what the module's status word says.
+
+    `online_at`: when the word first said so after it said otherwise.
+    """
 
     def __init__(self, product_key: str) -> None:
         info = DeviceInfo(
@@ -51,6 +54,7 @@ class Mcu:
         self.heard_at = 0
         self.first_heard_at = 0
         self.online = False
+        self.online_at = 0
 
     def open(self) -> None:
         self._master, self._slave = os.openpty()
@@ -96,7 +100,7 @@ class Mcu:
             if isinstance(frame, BadFrame):
                 raise BenchError("the agent wrote a bad frame: %s" % data.hex(" "))
             if frame.cmd == CMD_MODULE_STATUS:
-                self.online = bool(parse_module_status(frame.payload) & STATUS_CLOUD)
+                self._note_status(frame.payload)
             if frame.cmd in self._answers:
                 self._write(encode_frame(frame.cmd + 1, frame.sn, self._answers[frame.cmd]))
         return frames
@@ -108,6 +112,11 @@ class Mcu:
                 if frame.cmd == cmd:
                     return frame
         raise BenchError("the agent did not write a frame %02x within %d s" % (cmd, PATIENCE_S))
+
+    def _note_status(self, payload: bytes) -> None:
+        was_online, self.online = self.online, bool(parse_module_status(payload) & STATUS_CLOUD)
+        if self.online and not was_online:
+            self.online_at = self.heard_at
 
     def _write(self, data: bytes) -> None:
         # Never in the middle of another frame.
