@@ -131,7 +131,7 @@ def test_every_bad_answer_of_a_cloud_is_one_line_on_stderr_and_tried_again(proce
                 line = lines_of(mac, "ERROR")[0]
                 assert words in line
                 assert "; check `api` and that the cloud " in line
-                assert lines_of(mac, "next try in")
+                await loop_until(lambda m=mac: lines_of(m, "next try in"), mac + " waits", lambda: agent.stderr)
                 stored = json.loads((folder / "state" / (mac + ".json")).read_text())["identity"]
                 assert (stored["mac"], stored["did"]) == (mac, "")
                 good.append(mac)
