@@ -25,7 +25,7 @@ help:
 	@echo "make lint                      ruff and mypy"
 	@echo "make coverage                  lines and branches of mcu_proto that no example runs: none"
 	@echo "make mutation                  changes mcu_proto in 2,000 ways and counts those that no test sees (10 minutes)"
-	@echo "make bench                     throughput, latency and memory on this machine"
+	@echo "make bench                     latency, throughput, memory, start, outage, 64 ports: on this machine, in some minutes"
 	@echo "make fleet                     10,000 agents that lose their broker, on a virtual clock (ARGS='--agents 1000')"
 	@echo "make fuzz SECONDS=60           every fuzz target for so long (ARGS='link frame' for some)"
 	@echo "make size                      bytes of every file compiled for a chip; lowers the budget"

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 from gagent_linux import identity
+from gagent_linux.announcements import Announcement, Announcements
 from gagent_linux.identity import IdentityError
 from testkit.broker_stub import BrokerStub
 from testkit.device_api_stub import DeviceApiStub
@@ -188,5 +189,16 @@ def test_what_a_running_process_serves_is_left_alone(tmp_path):
             assert result.returncode == 0, result
             left = [path.name for path in state.rglob("*") if path.is_file()]
             assert left == []
+
+    in_loop(run())
+
+
+def test_forget_says_what_the_home_broker_still_has(state):
+    async def run():
+        announcements = Announcements(str(state))
+        announcements.note("pump", Announcement("0" * 32, ("gagent/pump/state",)))
+        result = await gagent("identity", "forget", "pump", "--state", state)
+        assert result.returncode == 0, result
+        assert "but the list of what the bridge announced" in result.stdout
 
     in_loop(run())

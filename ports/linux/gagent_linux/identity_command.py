@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from . import identity
+from .announcements import Announcements
 from .identity import IdentityError
 from .settings import Settings
 from .tls import make_context
@@ -79,8 +80,17 @@ def _forget(arguments: argparse.Namespace, settings: Settings) -> int:
             print("disabled at %s: %s" % (settings.api, did))
     for name in identity.forget(settings.state, arguments.name):
         print("removed: %s" % name)
-    print("nothing of %s is left in %s" % (arguments.name, settings.state))
+    print("nothing of %s is left in %s%s" % (arguments.name, settings.state, _but_the_bridge(arguments.name, settings)))
     return 0
+
+
+def _but_the_bridge(name: str, settings: Settings) -> str:
+    """What must stay until the home broker is rid of the device: no secret, but a mac in its topics."""
+    announcements = Announcements(settings.state)
+    announcements.load()
+    if announcements.of(name) is None:
+        return ""
+    return ", but the list of what the bridge announced: the next `gagent run` takes that away, at the home broker too"
 
 
 _ACTIONS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
