@@ -9,11 +9,10 @@ import pytest
 from gagent_linux.gateway import Gateway
 from gagent_linux.settings import PortSettings, Settings
 from mcu_debugger.simulator import Controlled, HeartbeatSeen, InfoSent, ModuleInfoReceived, TimeReceived
-from testkit import mqtt_script as script
+from testkit.broker_stub import GOODBYE, BrokerStub
 from testkit.device_api_stub import DeviceApiStub, did_of
 from testkit.heard import LogText, in_loop, until
 from testkit.mcu_on_pty import McuOnPty
-from testkit.raw_server import serving
 
 from gagent import effects as e
 from mcu_proto.const import (
@@ -28,45 +27,13 @@ from mcu_proto.const import (
 MAC = "A0B1C2D3E4F5"
 
 
-class Broker:
-    """A broker for one test: accepts everybody, keeps what devices publish, can send and can drop them."""
-
-    def __init__(self):
-        self.published = []
-        self.logins = 0
-        self.writers = {}
-        self.refuse = 0
-
-    async def talk(self, reader, writer):
-        if self.refuse:
-            await script.read_packet(reader)
-            writer.write(script.connack(self.refuse))
-            return
-        topics = await script.accept(reader, writer)
-        did = topics[1].decode().split("/")[1]
-        self.writers[did] = writer
-        self.logins += 1
-        while True:
-            kind, body = await script.read_packet(reader)
-            if kind == script.DISCONNECT:
-                self.published.append((did, "goodbye"))
-                return
-            if kind & 0xF0 == script.PUBLISH:
-                at = 2 + int.from_bytes(body[:2], "big")
-                topic = body[2:at].decode()
-                if kind & 0x06:  # QoS 1: a report
-                    writer.write(script.packet(script.PUBACK, body[at : at + 2]))
-                    at += 2
-                self.published.append((topic, body[at:]))
-
-
 class House:
     """A gateway with one MCU (or more), a stub of the HTTP API and a broker, all in this loop."""
 
     def __init__(self, folder, names=("mcu",), verbosity=2):
         self.folder = folder
         self.log = LogText(verbosity)
-        self.broker = Broker()
+        self.broker = BrokerStub()
         self.mcus = {name: McuOnPty(folder, name) for name in names}
         self.state = str(folder / "state")
 
@@ -76,7 +43,7 @@ class House:
 
     @contextlib.asynccontextmanager
     async def lived_in(self, macs=(MAC,)):
-        async with serving(self.broker.talk) as port, DeviceApiStub(port).running() as self.api:
+        async with self.broker.running(), DeviceApiStub(self.broker.port).running() as self.api:
             ports = tuple(
                 PortSettings(name, mcu.path, 9600, mac)
                 for (name, mcu), mac in zip(self.mcus.items(), macs, strict=True)
@@ -111,7 +78,7 @@ def test_an_mcu_comes_on_line_reports_and_is_controlled(tmp_path):
             assert payload[:5] == b"\x00\x00\x00\x03" + bytes((len(payload) - 5,))
             control = house.mcu.simulator.schema.encode_control({"power": False})
             envelope = b"\x00\x00\x00\x03" + bytes((len(control) + 7,)) + b"\x00\x00\x93\x00\x00\x00\x2a" + control
-            house.broker.writers[did].write(script.publish("app2dev/%s/usr1" % did, envelope))
+            house.broker.send(did, "app2dev/%s/usr1" % did, envelope)
             await house.mcu.sees(Controlled)
             assert house.mcu.simulator.values["power"] is False
             ack = b"\x00\x00\x00\x03\x07\x00\x00\x94\x00\x00\x00\x2a"
@@ -130,7 +97,7 @@ def test_the_identity_is_kept_and_used_at_the_next_start(tmp_path):
             assert [path for _, path, _ in house.api.asked][:2] == ["/dev/devices", "/dev/devices/" + did_of(MAC)]
         assert (tmp_path / "state" / "mcu.json").stat().st_mode & stat.S_IRWXG == 0
         async with house.lived_in(macs=("",)):
-            await until(lambda: house.broker.logins == 2, "it logs in again")
+            await until(lambda: house.broker.logins.get(did_of(MAC)) == 2, "it logs in again")
             assert ("POST", "/dev/devices") not in [asked[:2] for asked in house.api.asked]
             assert house.record() == first
             assert first["did"] == did_of(MAC)
@@ -205,9 +172,9 @@ def test_an_mcu_that_is_unplugged_leaves_the_cloud_and_comes_back_by_itself(tmp_
             await house.online()
             house.mcu.power_off()
             await house.log.says("MCU lost")
-            await until(lambda: (did_of(MAC), "goodbye") in house.broker.published, "the broker is told")
+            await until(lambda: (did_of(MAC), GOODBYE) in house.broker.published, "the broker is told")
             house.mcu.power_on()
-            await until(lambda: house.broker.logins == 2, "it is on line again", house.log.getvalue)
+            await until(lambda: house.broker.logins.get(did_of(MAC)) == 2, "it is on line again", house.log.getvalue)
 
     in_loop(scene())
 
@@ -221,7 +188,7 @@ def test_a_broker_that_drops_the_connection_is_joined_again(tmp_path):
             house.broker.writers[did_of(MAC)].close()
             await house.log.says("offline: broker 127.0.0.1:")
             await house.log.says("closed the connection")
-            await until(lambda: house.broker.logins == 2, "it is on line again", house.log.getvalue)
+            await until(lambda: house.broker.logins.get(did_of(MAC)) == 2, "it is on line again", house.log.getvalue)
 
     in_loop(scene())
 
@@ -288,7 +255,7 @@ def test_a_restart_starts_the_agent_anew(tmp_path):
             house.mcu.seen.clear()
             house.mcu.request(CMD_RESTART_MODULE)
             await house.mcu.sees(InfoSent)
-            await until(lambda: house.broker.logins == 2, "it is on line again", house.log.getvalue)
+            await until(lambda: house.broker.logins.get(did_of(MAC)) == 2, "it is on line again", house.log.getvalue)
 
     in_loop(scene())
 
@@ -364,9 +331,9 @@ def test_no_passcode_is_ever_logged(tmp_path):
             await house.log.says("factory reset")
             await until(lambda: house.record()["passcode"] not in secrets, "a new passcode")
             secrets.add(house.record()["passcode"])
-            await until(lambda: house.broker.logins == 2, "it is on line again", house.log.getvalue)
+            await until(lambda: house.broker.logins.get(did_of(MAC)) == 2, "it is on line again", house.log.getvalue)
             quoted = " ".join(secrets).encode()
-            house.broker.writers[did_of(MAC)].write(script.publish("ser2cli_res/" + did_of(MAC), quoted))
+            house.broker.send(did_of(MAC), "ser2cli_res/" + did_of(MAC), quoted)
             await house.log.says("message on ser2cli_res")
             house.api.broken = b"HTTP/1.1 400 Bad\r\n\r\n" + quoted
             house.mcu.request(CMD_RESTART_MODULE)
@@ -425,7 +392,7 @@ def test_stopping_says_goodbye_to_the_broker(tmp_path):
         async with house.lived_in():
             await house.online()
             house.gateway.stop()
-            await until(lambda: (did_of(MAC), "goodbye") in house.broker.published, "the broker is told")
+            await until(lambda: (did_of(MAC), GOODBYE) in house.broker.published, "the broker is told")
             assert not any(isinstance(effect, HeartbeatSeen) for effect in house.mcu.seen)
             # Nothing of the gateway is left in the loop but what the test itself runs.
             names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
