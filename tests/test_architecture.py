@@ -43,7 +43,7 @@ EDGES = {
         ("serial", "paho", "crcmod", "cryptography"),
     ),
     "gagent_upy": Edges(("gagent", "mcu_proto.const", "mcu_proto.errors"), ()),
-    "mcu_debugger": Edges(("mcu_proto", "gagent.wire"), ("serial", "crcmod", "rich", "textual")),
+    "mcu_debugger": Edges(("mcu_proto", "gagent.wire"), ("serial", "crcmod", "rich", "textual", "segno")),
     # The envelope is shared, because both ends must agree on it; session logic is not.
     "localcloud": Edges(
         (
@@ -55,7 +55,7 @@ EDGES = {
             "gagent.wire",
             "gagent.topics",
         ),
-        ("starlette", "uvicorn", "sqlalchemy", "paho", "amqtt", "argon2", "segno"),
+        ("starlette", "uvicorn", "sqlalchemy", "alembic", "paho", "amqtt", "argon2", "cryptography", "segno"),
     ),
 }
 
