@@ -2,7 +2,8 @@
 
     MCU ── McuSession ──┐                        ┌── CloudSession ── cloud
                         ├── Agent ── Relay ──────┤
-    files ── Upload ────┘                        └── Subdevices
+    files ── Upload ────┤                        ├── Subdevices
+                        └─ OtaSession ───────────┘
 
 This file routes between the conversations and does what needs more than one of them: identity, reset, restart, time,
 module info. P0 crosses it undecoded. A report goes out as a publish of qos 1 and only then is it acked to the MCU: what
@@ -21,9 +22,11 @@ from mcu_proto.const import (
     CMD_GET_TIME,
     CMD_P0_UP,
     CMD_PIECE,
+    CMD_READY,
     CMD_REGISTER_SUBDEVICES,
     CMD_RESET_MODULE,
     CMD_RESTART_MODULE,
+    CMD_STOP_RECEIVING,
     CMD_STOP_SENDING,
     CMD_SUBDEVICES_REGISTERED,
     STATUS_APP,
@@ -36,14 +39,16 @@ from mcu_proto.errors import RemoteError
 from mcu_proto.link import COUNT_NAMES, Acked, Failed, Received
 
 from . import device_api, topics, wire
-from .cloud import KEEPALIVE_S, CloudSession
+from .cloud import KEEPALIVE_S, CloudSession, Offer
 from .effects import (
+    NOTICE_FIRMWARE,
     NOTICE_IGNORED,
     NOTICE_NEW_IDENTITY,
     NOTICE_RESET,
     NOTICE_RESTART,
     NOTICE_UPLOAD,
     ConfigureNetwork,
+    MqttPublish,
     Notice,
     Restart,
     SaveConfig,
@@ -63,24 +68,41 @@ class Agent:
 
     `crypto` has the port's md5(data), aes_encrypt(key, data) and aes_decrypt(key, data): with it a product whose MCU
     knows its secret uses generation B of the device API. `local` asks for `Reported`, `cloud` is False when there is
-    none to talk to, `max_upload` is the largest file that an MCU may send up: 0 refuses all, as a chip must.
+    none to talk to, `max_upload` is the largest file that an MCU may send up: 0 refuses all, as a chip must;
+    `max_firmware` the largest image: 0 takes none. Signatures need the crypto's is_signed(key, signature, message).
     """
 
-    def __init__(self, config, urandom, baud=9600, queue_size=16, crypto=None, local=False, cloud=True, max_upload=0):
+    def __init__(
+        self,
+        config,
+        urandom,
+        baud=9600,
+        queue_size=16,
+        crypto=None,
+        local=False,
+        cloud=True,
+        max_upload=0,
+        max_firmware=0,
+    ):
         self._config = config
         self._urandom = urandom
         self._crypto = crypto
         self._has_cloud = cloud
         self._max_upload = max_upload
+        self._max_firmware = max_firmware
         hold = (CMD_P0_UP, CMD_GET_TIME, CMD_GET_MODULE_INFO, CMD_PIECE)
         serves = bytes((CMD_REGISTER_SUBDEVICES,))
         if max_upload:
             serves += bytes((CMD_ANNOUNCE, CMD_PIECE, CMD_STOP_SENDING))
+        if max_firmware:
+            hold += (CMD_READY,)
+            serves += bytes((CMD_READY, CMD_STOP_RECEIVING))
         self._mcu = McuSession(hold, serves, baud, queue_size)
         self._cloud = CloudSession(config, urandom)
         self._relay = Relay(config, local, cloud)
         self._upload = None
         self._subdevices = None
+        self._ota = None
         self._network = False
         self._app_count = 0
         self._tz_minutes = config.tz_minutes
@@ -94,6 +116,8 @@ class Agent:
         out: list = []
         self._leave_cloud(out)
         self._restart = self._restart_at = None
+        if self._ota is not None:
+            self._ota.mcu_lost()
         self._from_mcu(self._mcu.start(now), now, out)
         return out
 
@@ -109,6 +133,8 @@ class Agent:
             return out
         if self._upload is not None:
             self._upload.handle_timeout(now, out)
+        if self._ota is not None:
+            self._ota.handle_timeout(now, out)
         out.extend(self._cloud.handle_timeout(now))
         self._settle(now, out)
         return out
@@ -117,7 +143,8 @@ class Agent:
         """When handle_timeout has something to do; None: not before the next input."""
         first = None
         upload_at = None if self._upload is None else self._upload.next_timeout()
-        for at in (self._mcu.next_timeout(), self._cloud.next_timeout(), self._restart_at, upload_at):
+        ota_at = None if self._ota is None else self._ota.next_timeout()
+        for at in (self._mcu.next_timeout(), self._cloud.next_timeout(), self._restart_at, upload_at, ota_at):
             if at is not None and (first is None or at < first):
                 first = at
         return first
@@ -200,7 +227,11 @@ class Agent:
         """The answer to HttpRequest `ref`."""
         out: list = []
         if self._subdevices is None or not self._subdevices.http_response(ref, status, body, now, out):
-            out = self._cloud.http_response(ref, status, body, now)
+            for item in self._cloud.http_response(ref, status, body, now):
+                if isinstance(item, Offer):
+                    self._on_offer(item, now, out)
+                else:
+                    out.append(item)
             self._relay.publish_kept(out)
         self._settle(now, out)
         return out
@@ -210,6 +241,34 @@ class Agent:
         out: list = []
         if self._subdevices is None or not self._subdevices.http_failed(ref, now, out):
             out = self._cloud.http_failed(ref, reason, now)
+        return out
+
+    def firmware_progress(self, done, size, now) -> list:
+        """So many bytes of a Download are there, of `size`."""
+        out: list = []
+        if self._ota is not None:
+            self._ota.progressed(done, size, out)
+        return out
+
+    def firmware_downloaded(self, image, now) -> list:
+        """Download was carried out; `image` is an `ota.Image`."""
+        out: list = []
+        if self._ota is not None:
+            self._ota.downloaded(image, now, out)
+        return out
+
+    def firmware_data(self, data, now) -> list:
+        """What ReadFirmware asked for."""
+        out: list = []
+        if self._ota is not None:
+            self._ota.data(data, now, out)
+        return out
+
+    def firmware_failed(self, why, now) -> list:
+        """Download, ReadFirmware or InstallFirmware could not be carried out; `why` is text for people."""
+        out: list = []
+        if self._ota is not None:
+            self._ota.failed(why, now, out)
         return out
 
     def snapshot(self) -> dict:
@@ -227,6 +286,7 @@ class Agent:
             "product_key": self._config.product_key,
             "status": self._mcu.status(),
             "app_count": self._app_count,
+            "firmware": self._ota.snapshot() if self._ota is not None else {},
             "mcu_hard_ver": info.hard_ver if info else "",
             "mcu_soft_ver": info.soft_ver if info else "",
             "counts": counts,
@@ -239,15 +299,21 @@ class Agent:
             if isinstance(item, Received):
                 self._on_request(item.frame, now, out)
             elif isinstance(item, Acked):
-                if item.token is not None:
+                if self._relay.owns(item.token):
                     self._relay.acked(item.token, item.frame.payload, self._cloud.is_online(), out)
+                elif self._ota is not None:
+                    self._ota.acked(item.token, now, out)
             elif isinstance(item, Failed):
-                if item.token is not None:
+                if self._relay.owns(item.token):
                     self._relay.failed(item.token, item.reason, out)
+                elif self._ota is not None:
+                    self._ota.unacked(item, now, out)
             elif isinstance(item, McuReady):
                 self._on_ready(item.info, now, out)
             elif isinstance(item, McuLost):
                 self._early = None
+                if self._ota is not None:
+                    self._ota.mcu_lost()
                 self._leave_cloud(out)
             elif isinstance(item, TestMode):
                 # No cloud connection while in test mode.
@@ -272,6 +338,8 @@ class Agent:
         self._cloud.keepalive_s = _number(env, "m2mKeepAL", 10, 3600, KEEPALIVE_S)
         # A file that was on its way has no sender any more.
         self._upload = None
+        if self._ota is not None:
+            self._ota.mcu_ready(info.soft_ver, now, out)
         self._join_cloud(now, out)
         early, self._early = self._early, None
         if early is not None:
@@ -345,6 +413,9 @@ class Agent:
         if self._relay.publish_file(file, out):
             out.append(Notice(NOTICE_UPLOAD, len(file)))
 
+    def _on_transfer(self, frame, now, out):
+        self._firmware().receive(frame, now, out)
+
     def _on_register_subdevices(self, frame, now, out):
         if self._subdevices is None:
             # Only gateways have such.
@@ -366,6 +437,8 @@ class Agent:
         CMD_ANNOUNCE: _on_big_data,
         CMD_PIECE: _on_big_data,
         CMD_STOP_SENDING: _on_big_data,
+        CMD_READY: _on_transfer,
+        CMD_STOP_RECEIVING: _on_transfer,
         CMD_REGISTER_SUBDEVICES: _on_register_subdevices,
     }
 
@@ -416,13 +489,48 @@ class Agent:
         else:
             self._from_mcu(self._relay.down(token, self._mcu, now, out), now, out)
 
+    def _on_offer(self, offer, now, out):
+        out.append(Notice(NOTICE_FIRMWARE, offer.version))
+        config, info = self._config, self._mcu.info
+        if not self._max_firmware or info is None:
+            return
+        if offer.kind == device_api.FIRMWARE_MCU:
+            versions = (info.hard_ver, info.soft_ver)
+        else:
+            versions = (config.hard_version, config.soft_version)
+        self._firmware().offered(offer, versions, now, out)
+
+    def _firmware(self):
+        if self._ota is None:
+            # Loaded for the first firmware there is.
+            from .ota import OtaSession
+
+            self._ota = OtaSession(
+                self._config,
+                self._mcu.link,
+                self._crypto,
+                self._max_firmware,
+                self._cloud.check_firmware,
+                self._ask_mcu,
+                self._tell_firmware,
+            )
+        return self._ota
+
+    def _ask_mcu(self, now, out):
+        self._from_mcu(self._mcu.lost("it has new firmware", now), now, out)
+
+    def _tell_firmware(self, progress, out):
+        if self._cloud.is_online():
+            payload = wire.encode_service(wire.SERVICE_OTA_PROGRESS, progress)
+            out.append(MqttPublish(topics.CLI2SER_REQ, payload, 0))
+
     def _on_service(self, service, now, out):
         cmd, body = service
         if cmd == wire.SERVICE_APP_COUNT and len(body) >= 2:
             self._set_app_count(body[0] << 8 | body[1])
             self._settle(now, out)
         elif cmd == wire.SERVICE_OTA and body[:1] in (b"\x01", b"\x02"):
-            out.extend(self._cloud.check_firmware(body[0]))
+            self._cloud.check_firmware(body[0], out)
         else:
             out.append(Notice(NOTICE_IGNORED, "service command %04x" % cmd))
 

@@ -11,6 +11,8 @@ every ten minutes: the reference agent has no way back from there. Beside the la
 at a time: tell the versions, remove an old did, ask the time.
 """
 
+from collections import namedtuple
+
 from mcu_proto.const import const
 
 from . import device_api
@@ -18,7 +20,6 @@ from .backoff import Backoff
 from .effects import (
     NOTICE_CLOUD_REFUSED,
     NOTICE_CLOUD_UNREACHABLE,
-    NOTICE_FIRMWARE,
     NOTICE_OFFLINE,
     NOTICE_ONLINE,
     NOTICE_REGISTERED,
@@ -31,6 +32,9 @@ from .effects import (
 )
 from .errors import ConfigError
 from .topics import subscriptions
+
+# For our owner: the cloud has firmware of this kind (FIRMWARE_*), for which it was asked.
+Offer = namedtuple("Offer", ("kind", "version", "url"))
 
 OFF = const(0)
 REGISTERING = const(1)
@@ -187,12 +191,10 @@ class CloudSession:
             return self._ask_time_at
         return self._retry_at
 
-    def check_firmware(self, kind) -> list:
-        """The cloud says that there is firmware of this kind (FIRMWARE_*): ask what it is."""
-        out = []
+    def check_firmware(self, kind, out):
+        """There may be firmware of this kind (FIRMWARE_*): ask; without a session it is asked at the next one."""
         if self._state == ONLINE:
             self._add_chores((_CHORE_MODULE if kind == device_api.FIRMWARE_MODULE else _CHORE_MCU,), out)
-        return out
 
     def request(self, request, out) -> int:
         """One request of the device API; its ref. The answer is told to who asked for it."""
@@ -308,9 +310,10 @@ class CloudSession:
             except ConfigError:
                 pass  # the clock runs on; asked again in an hour
         else:
-            offered = device_api.parse_firmware(status, body)
-            if offered:
-                out.append(Notice(NOTICE_FIRMWARE, offered))
+            version, url = device_api.parse_firmware(status, body)
+            if version:
+                kind = device_api.FIRMWARE_MODULE if self._chore == _CHORE_MODULE else device_api.FIRMWARE_MCU
+                out.append(Offer(kind, version, url))
         self._next_chore(out)
 
     def _learn_time(self, server, now):

@@ -34,6 +34,12 @@ class AgentConfig:
             raise ConfigError("mac: missing")
         # "<product key>/<mac>" -> [did, passcode] of the devices behind a gateway.
         self.subdevices = _checked_subdevices(record.get("subdevices", {}))
+        # Product key -> public key that signed its first signed firmware.
+        self.firmware_keys = _checked_keys(record.get("firmware_keys", {}))
+        # How firmware without a signature is met (SIGNATURES_* of `ota`), and the key that is to have signed it; a port
+        # that can check signatures sets both.
+        self.signatures = 0
+        self.firmware_key = ""
         self.api_url = api_url
         self.hard_version = hard_version
         self.soft_version = soft_version
@@ -42,10 +48,12 @@ class AgentConfig:
         self.ip = ""
 
     def to_record(self) -> dict:
-        """The identity as a plain dict of texts, and the sub-devices' where there are any."""
+        """The identity as a plain dict of texts, with the sub-devices and firmware keys where there are any."""
         record = {name: getattr(self, name) for name, size in _FIELDS}
         if self.subdevices:
             record["subdevices"] = dict(self.subdevices)
+        if self.firmware_keys:
+            record["firmware_keys"] = dict(self.firmware_keys)
         return record
 
     def renew(self, product_key, urandom):
@@ -72,6 +80,18 @@ def _checked_subdevices(table) -> dict:
             out[key] = [did, passcode]
     except (AttributeError, TypeError, ValueError):
         raise ConfigError('subdevices: expected "<product key>/<mac>": [did, passcode]')  # noqa: B904
+    return out
+
+
+def _checked_keys(table) -> dict:
+    out = {}
+    try:
+        for product_key, key in table.items():
+            if not (_is_plain(product_key) and _is_plain(key) and len(key) == 64):
+                raise ValueError
+            out[product_key] = key
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigError('firmware_keys: expected "<product key>": "<64 hex digits>"')  # noqa: B904
     return out
 
 

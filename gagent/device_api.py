@@ -62,9 +62,13 @@ def parse_provision(status, body) -> Provision:
     raise ConfigError("provisioning: HTTP %d, host and port expected, got: %s" % (status, _said(body)))
 
 
-def parse_firmware(status, body) -> str:
-    """The software version of the firmware that a 200 offers, "" for none."""
-    return _fields(body).get("soft_ver", "")[:16] if status == 200 else ""
+def parse_firmware(status, body) -> tuple:
+    """(software version, url) of the firmware that a 200 offers, ("", "") for none."""
+    fields = _fields(body)
+    version, url = fields.get("soft_ver", "")[:16], fields.get("download_url", "")
+    if status == 200 and version and url.split("://")[0] in ("http", "https"):
+        return version, url
+    return "", ""
 
 
 def _fields(body) -> dict:

@@ -1,6 +1,7 @@
 """Everything the agent can ask of a port, one namedtuple each. `SendSerial` comes from the link unchanged.
 
 Effects are performed in list order. An effect is a request, never a callback: answers come back as inputs of `Agent`.
+The effects of an upgrade are in `ota`, which is loaded when there is one.
 """
 
 from collections import namedtuple
@@ -46,4 +47,7 @@ NOTICE_RESTART = const(15)  # the MCU asked for a restart
 NOTICE_UPLOAD = const(16)  # a file of the MCU went up; detail: its size
 NOTICE_UPLOAD_FAILED = const(17)  # detail: ENDED_* of the transfer, or why it was refused
 NOTICE_SUBDEVICE = const(18)  # a device behind the MCU was registered or removed; detail: meshId
-NOTICE_FIRMWARE = const(19)  # the cloud offers firmware, which is not taken yet; detail: its version
+NOTICE_FIRMWARE = const(19)  # the cloud offers firmware; detail: its version
+NOTICE_FIRMWARE_DONE = const(20)  # the MCU runs the version it was sent; detail: that version
+NOTICE_FIRMWARE_FAILED = const(21)  # what runs goes on, the cloud is asked again later; detail: why
+NOTICE_FIRMWARE_UNSIGNED = const(22)  # taken as this cloud never signed for this product; detail: its version

@@ -58,6 +58,9 @@ class Relay:
         self._in_hand.append(token)
         return mcu.request(CMD_P0_DOWN, p0, now, token)
 
+    def owns(self, token) -> bool:
+        return token in self._in_hand
+
     def acked(self, token, p0, online, out):
         """The MCU took a control; `p0` is its answer."""
         self._in_hand.remove(token)

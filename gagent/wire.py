@@ -20,6 +20,7 @@ CLOUD_CONTROL_ACK = const(0x0094)
 SERVICE_ASK_APP_COUNT = const(0x020F)
 SERVICE_APP_COUNT = const(0x0210)
 SERVICE_OTA = const(0x0211)
+SERVICE_OTA_PROGRESS = const(0x022C)
 
 PREFIX = b"\x00\x00\x00\x03"
 # An envelope longer than this cannot be told from garbage: devices announce files of at most 65 kB in it.

@@ -139,6 +139,13 @@ class TransferSender:
             return self._end(ENDED_UNCONFIRMED)
         return self._stop(ENDED_NO_ACK, now)
 
+    def again(self) -> list:
+        """The piece in hand found no place in the link's queue: ask for it once more."""
+        if self._state != _SENDING:
+            return []
+        self._next = None
+        return [NeedData(self._offset, self._wanted)]
+
     def cancel(self, now) -> list:
         """Stop sending."""
         return self._stop(ENDED_STOPPED, now) if self._is_open() else []

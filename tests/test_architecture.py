@@ -24,6 +24,7 @@ EDGES = {
             "mcu_proto.subdevice",
             "mcu_proto.transfer",
             "mcu_proto.transfer_receiver",
+            "mcu_proto.transfer_sender",
             "mcu_proto.message",
             "mcu_proto.module_info",
         ),
@@ -44,7 +45,7 @@ EDGES = {
     ),
     "gagent_upy": Edges(("gagent", "mcu_proto.const", "mcu_proto.errors"), ()),
     "mcu_debugger": Edges(("mcu_proto", "gagent.wire"), ("serial", "crcmod", "rich", "textual", "segno")),
-    # The envelope is shared, because both ends must agree on it; session logic is not.
+    # The envelope and what a firmware signature covers are shared, because both ends must agree; session logic is not.
     "localcloud": Edges(
         (
             "mcu_proto.const",
@@ -52,6 +53,7 @@ EDGES = {
             "mcu_proto.errors",
             "mcu_proto.message",
             "mcu_proto.names",
+            "gagent.firmware",
             "gagent.wire",
             "gagent.topics",
         ),

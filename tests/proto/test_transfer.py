@@ -478,6 +478,18 @@ def test_ready_before_the_start_is_told_that_we_do_not_send():
     assert frames_in(out) == [Frame(CMD_READY + 1, 9, 0, b""), Frame(CMD_STOP_SENDING, 0, 0, b"")]
 
 
+def test_a_piece_that_found_no_place_is_asked_for_again():
+    sender = SendingEnd(FILE).sender
+    sender.start(0)
+    sender.receive(Frame(CMD_READY, 9, 0, build_ready(md5_of(FILE), 256)), 1)
+    sender.give(FILE[:256], 2)
+    assert sender.again() == [NeedData(0, 256)]
+
+
+def test_nothing_is_asked_for_again_when_nothing_is_sent():
+    assert SendingEnd(FILE).sender.again() == []
+
+
 def test_data_of_another_size_is_our_own_mistake():
     sender = SendingEnd(FILE)
     sender.sender.start(0)

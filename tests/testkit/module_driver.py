@@ -85,8 +85,8 @@ class ModuleDriver:
             return 200, PROVISIONED
         return (200, b"") if request.method == "DELETE" else (404, b"")
 
-    def mcu_says(self, cmd, sn=0, payload=b""):
-        return self.do("receive_serial", encode_frame(cmd, sn, payload))
+    def mcu_says(self, cmd, sn=0, payload=b"", flags=0):
+        return self.do("receive_serial", encode_frame(cmd, sn, payload, flags))
 
     def sent_frames(self):
         """The frames among the effects of the last input."""
