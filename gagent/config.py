@@ -10,6 +10,9 @@ from .errors import ConfigError
 _PASSCODE_LENGTH = 10
 _PASSCODE_LETTERS = 25
 
+# The version that the reference agent tells.
+SOFT_VERSION = "04020006"
+
 # Stored fields and their longest value.
 _FIELDS = (
     ("mac", 32),
@@ -24,7 +27,7 @@ _FIELDS = (
 class AgentConfig:
     """`record` is a stored identity (only `mac` is needed at first), `api_url` the root of the device API."""
 
-    def __init__(self, record, api_url, hard_version="000LINUX", soft_version="04020006", tz_minutes=480):
+    def __init__(self, record, api_url, hard_version="000LINUX", soft_version=SOFT_VERSION, tz_minutes=480):
         for name, size in _FIELDS:
             value = record.get(name, "")
             if not isinstance(value, str) or len(value) > size or not _is_plain(value):

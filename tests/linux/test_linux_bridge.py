@@ -14,7 +14,7 @@ from gagent_linux.bridges import Sweep
 from gagent_linux.gateway import Gateway
 from gagent_linux.settings import BridgeSettings, PortSettings, Settings
 from gagent_linux.tls import TlsSettings
-from mcu_debugger.simulator import Controlled
+from mcu_debugger.mcu_events import Controlled
 from testkit import mqtt_script as script
 from testkit.certificates import Authority
 from testkit.ha_rules import broken_rules

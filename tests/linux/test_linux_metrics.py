@@ -159,7 +159,7 @@ def test_more_than_eight_clients_at_once_are_turned_away():
 def test_labels_are_escaped():
     port = {"name": "a", "is_open": True, "mcu": "ready", "cloud": 'on"\\\nline', "app_count": 0}
     counts = {"reports": 0, "controls": 0, "control_failures": 0, "queue_peak": 0}
-    port.update(counts=counts, history={}, outbox={"depth": 0, "dropped": {}})
+    port.update(counts=counts, history={}, outbox={"depth": 0, "dropped": {}}, firmware={})
     page = build_page({"up_s": 1.5, "ports": [port]}, 2000.0)
     assert 'state="on\\"\\\\\\nline"' in page
     assert "process_start_time_seconds 1998.50\n" in page

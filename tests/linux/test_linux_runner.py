@@ -8,7 +8,7 @@ import stat
 import pytest
 from gagent_linux.gateway import Gateway
 from gagent_linux.settings import PortSettings, Settings
-from mcu_debugger.simulator import Controlled, HeartbeatSeen, InfoSent, ModuleInfoReceived, TimeReceived
+from mcu_debugger.mcu_events import Controlled, HeartbeatSeen, InfoSent, ModuleInfoReceived, TimeReceived
 from testkit.broker_stub import GOODBYE, BrokerStub
 from testkit.device_api_stub import DeviceApiStub, did_of
 from testkit.heard import LogText, in_loop, until

@@ -7,7 +7,7 @@ import signal
 import urllib.request
 
 import pytest
-from mcu_debugger.simulator import Controlled
+from mcu_debugger.mcu_events import Controlled
 from testkit.broker_stub import BrokerStub
 from testkit.device_api_stub import DeviceApiStub, did_of
 from testkit.gagent_running import gagent, gagent_running, write_settings

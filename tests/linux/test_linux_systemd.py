@@ -91,7 +91,7 @@ def test_a_port_that_makes_no_progress_stops_the_beats_and_is_named(tmp_path):
             log = LogText()
             with notify_socket() as notified:
                 manager = ServiceManager({**notified.environ, "WATCHDOG_USEC": "60000"})
-                service = Service(settings, lambda: settings, manager, log.logger, log.redactor)
+                service = Service(settings, lambda: settings, manager, log.logger, log.redactor, {})
                 running = asyncio.create_task(service.run())
                 await notified.hears("WATCHDOG=1")
 
@@ -106,7 +106,7 @@ def test_a_port_that_makes_no_progress_stops_the_beats_and_is_named(tmp_path):
                     await notified.hears("STATUS=")
                 assert "WATCHDOG=1" not in notified.heard[1:]
                 os.kill(os.getpid(), signal.SIGTERM)
-                assert await running is True
+                assert await running == 0
 
     in_loop(run())
 
@@ -117,7 +117,7 @@ def test_an_agent_that_always_fails_is_not_asked_faster_than_once_a_second(tmp_p
         mcu.power_on()
         log = LogText()
         settings = Settings((PortSettings("mcu", mcu.path),), str(tmp_path / "state"), "http://127.0.0.1:1")
-        service = Service(settings, lambda: settings, ServiceManager({}), log.logger, log.redactor)
+        service = Service(settings, lambda: settings, ServiceManager({}), log.logger, log.redactor, {})
         running = asyncio.create_task(service.run())
         await log.says("MCU is there")
         runner = service._gateway.runners[0]

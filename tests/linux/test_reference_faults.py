@@ -37,7 +37,7 @@ import pytest
 from gagent_linux.gateway import Gateway
 from gagent_linux.http_client import HttpClient
 from gagent_linux.settings import PortSettings, Settings
-from mcu_debugger.simulator import TimeReceived
+from mcu_debugger.mcu_events import TimeReceived
 from testkit import mqtt_script as script
 from testkit.device_api_stub import DeviceApiStub, did_of
 from testkit.heard import Heard, LogText, in_loop, until

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from . import doctor, identity_command
+from . import doctor, firmware_command, identity_command, launcher
 from .control_socket import NotAllowed, ask
 from .finding import describe as describe_finding
 from .log import open_log
@@ -20,7 +20,7 @@ from .systemd import ServiceManager
 _EXAMPLES = """\
 examples:
   gagent run --port /dev/ttyUSB0                              one MCU, the local cloud on this machine
-  gagent run --port /dev/ttyUSB0 --api http://192.168.1.10:8080 -v
+  gagent run --port /dev/ttyUSB0 --api http://192.168.1.10:8000 -v
   gagent run --port socket://192.168.1.40:4001                an MCU behind a serial server
   gagent run --config /etc/gagent.toml                        many MCUs
   gagent check --config /etc/gagent.toml                      what would run, without running it
@@ -64,13 +64,22 @@ def _run(arguments: argparse.Namespace) -> int:
     def load() -> Settings:
         return make_settings(arguments.config, flags)
 
-    return 0 if asyncio.run(_serve(load(), load, arguments.verbose)) else 1
+    settings = load()
+    is_slot = launcher.SLOT in os.environ
+    code = None if is_slot else launcher.launch(settings.state, sys.argv[1:])
+    if code is not None:
+        return code
+    code = asyncio.run(_serve(settings, load, arguments.verbose))
+    if code == launcher.RESTART and not is_slot:
+        # In the same process: a service manager knows it by its number.
+        os.execv(sys.executable, [sys.executable, "-m", __package__, *sys.argv[1:]])  # noqa: S606
+    return code
 
 
-async def _serve(settings: Settings, load: Callable[[], Settings], verbosity: int) -> bool:
+async def _serve(settings: Settings, load: Callable[[], Settings], verbosity: int) -> int:
     redactor = Redactor(settings.log_format)
     logger = open_log(verbosity, redactor)
-    return await Service(settings, load, ServiceManager(os.environ), logger, redactor).run()
+    return await Service(settings, load, ServiceManager(os.environ), logger, redactor, os.environ).run()
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -83,6 +92,9 @@ def _check(arguments: argparse.Namespace) -> int:
     print("tz_minutes  %d" % settings.tz_minutes)
     print("log_format  %s" % settings.log_format)
     print("metrics     %s" % ("%s:%d" % settings.metrics if settings.metrics else "off"))
+    firmware = settings.firmware
+    limit = "up to %d bytes, signatures %s" % (firmware.max_size, firmware.signatures)
+    print("firmware    %s" % (limit if firmware.max_size else "none is taken"))
     print("bridge      %s" % ("%s:%d" % (settings.bridge.host, settings.bridge.port) if settings.bridge else "off"))
     for port in settings.ports:
         print(
@@ -124,6 +136,10 @@ def _identity(arguments: argparse.Namespace) -> int:
     return identity_command.run(arguments, _whereabouts(arguments))
 
 
+def _firmware(arguments: argparse.Namespace) -> int:
+    return firmware_command.run(arguments, _whereabouts(arguments))
+
+
 def _whereabouts(arguments: argparse.Namespace) -> Settings:
     """Where state and cloud are, by flags or file, for commands that need no port."""
     flags = {"state": arguments.state, "api": getattr(arguments, "api", None)}
@@ -163,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
         identity_command.EXAMPLES,
     )
     identity_command.add_commands(who, _add_where_and_api)
+    what = "what software the module runs: show, pack, remove"
+    firmware_command.add_commands(_add(commands, "firmware", _firmware, what, firmware_command.EXAMPLES), _add_where)
     return parser
 
 

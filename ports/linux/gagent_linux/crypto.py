@@ -1,4 +1,4 @@
-"""What the agent wants encrypted and hashed: generation B of the device API, and the MD5 of files from the MCU.
+"""What the agent wants encrypted, hashed and verified: generation B of the device API, files from the MCU, firmware.
 
 Cloud manual, device side, chapter 5: AES-128-ECB on whole blocks. The core pads.
 """
@@ -23,6 +23,17 @@ class Crypto:
         """`data` decrypted."""
         decryptor = _cipher(key).decryptor()
         return decryptor.update(data) + decryptor.finalize()
+
+    def is_signed(self, key: str, signature: str, message: bytes) -> bool:
+        """Whether `signature` is the Ed25519 one of `message` by `key`; both as hex digits."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        try:
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), message)
+        except (ValueError, InvalidSignature):
+            return False
+        return True
 
 
 def _cipher(key: bytes) -> Any:

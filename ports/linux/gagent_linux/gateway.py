@@ -7,12 +7,12 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from gagent.agent import Agent
-from gagent.config import AgentConfig
+from gagent.config import SOFT_VERSION, AgentConfig
 from gagent.errors import ConfigError
 
 from .alert_watch import AlertWatch, nothing_is_news
@@ -23,6 +23,8 @@ from .log import PortLog, Redactor
 from .outbox import Outbox, OutboxRules
 from .runner import Runner
 from .settings import PortSettings, Settings
+from .settings_values import SIGNATURES
+from .slots import Slots
 from .storage import IdentityFile, StorageError, new_record
 from .tls import Route, make_context
 
@@ -38,12 +40,24 @@ _RELEASE_S = 2
 
 
 class Gateway:
-    """The runners of `settings.ports`; `logger` and `redactor` come from `log.open_log`."""
+    """The runners of `settings.ports`; `logger` and `redactor` come from `log.open_log`.
 
-    def __init__(self, settings: Settings, logger: logging.Logger, redactor: Redactor) -> None:
+    `on_installed` is called when other software of the module is to run; `software` is what runs: its version.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        logger: logging.Logger,
+        redactor: Redactor,
+        on_installed: Callable[[], None] = lambda: None,
+        software: str = SOFT_VERSION,
+    ) -> None:
         self._settings = settings
         self._logger = logger
         self._redactor = redactor
+        self._on_installed = on_installed
+        self._software = software
         self._route = _route(settings)
         self._bridges = Bridges(PortLog(logger, "bridge"))
         self.runners: list[Runner] = []
@@ -123,13 +137,21 @@ class Gateway:
                 "or move the file away to register as a new device" % (identity.path, record.get("mac"), port.mac)
             )
         self._redactor.learn(record)
-        config = AgentConfig(record, settings.api, tz_minutes=settings.tz_minutes)
+        config = AgentConfig(record, settings.api, soft_version=self._software, tz_minutes=settings.tz_minutes)
         config.ip = _own_address()
+        config.signatures = SIGNATURES.index(settings.firmware.signatures)
+        config.firmware_key = settings.firmware.key
         bridge = self._bridges.make(port, PortLog(self._logger, port.name + " bridge", port.log_level), self._route)
         local, cloud = bridge is not None, port.uplink == "cloud"
-        agent = Agent(config, os.urandom, port.baud, _MAX_CONTROLS, Crypto(), local, cloud, _MAX_UPLOAD)
+        max_firmware = settings.firmware.max_size
+        agent = Agent(config, os.urandom, port.baud, _MAX_CONTROLS, Crypto(), local, cloud, _MAX_UPLOAD, max_firmware)
         outbox = self._make_outbox(port, config.product_key, log)
-        return Runner(port, agent, identity, outbox, self._redactor, log, self._route, bridge=bridge)
+        return Runner(port, agent, identity, outbox, self._redactor, log, self._route, bridge, install=self._install)
+
+    def _install(self, image: str, version: str) -> None:
+        Slots(self._settings.state).install(image, version)
+        self._logger.info("software %s of the module is tried now: starting anew", version)
+        self._on_installed()
 
     def _make_outbox(self, port: PortSettings, product_key: str, log: PortLog) -> Outbox:
         settings = self._settings

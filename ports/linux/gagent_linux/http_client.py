@@ -73,7 +73,7 @@ class HttpClient:
             self._on_response(effect.ref, status, body)
 
     async def _exchange(self, effect: e.HttpRequest) -> tuple[int, bytes]:
-        exchange = _Exchange(effect.url, self._timeout_s, self._tls)
+        exchange = Exchange(effect.url, self._timeout_s, self._tls)
         exchange.headers = self._headers
         exchange.max_body = self._max_body
         try:
@@ -89,14 +89,14 @@ def fetch(
     method: str, url: str, body: bytes = b"", tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S
 ) -> tuple[int, bytes]:
     """One request, blocking: for commands that do nothing else. (status, body), or HttpError."""
-    return _Exchange(url, timeout_s, tls).run(method, body)
+    return Exchange(url, timeout_s, tls).run(method, body)
 
 
 class HttpError(Exception):
     """No usable answer; the text is the reason, fit for a log."""
 
 
-class _Exchange:
+class Exchange:
     """One connection, one request, one answer. `run` blocks; `abort` may be called from another thread."""
 
     def __init__(self, url: str, timeout_s: float, tls: ssl.SSLContext | None) -> None:
@@ -110,7 +110,7 @@ class _Exchange:
             self._open = partial(open_connection, host, parts.port, timeout_s, tls)
         except (KeyError, ValueError):
             raise HttpError(_NOT_A_URL) from None
-        self._path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        self.path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._timeout_s = timeout_s
         self.headers: dict[str, str] = {}
         self.max_body = MAX_BODY
@@ -120,8 +120,19 @@ class _Exchange:
     def run(self, method: str, body: bytes) -> tuple[int, bytes]:
         """(status, body) of the answer; HttpError otherwise."""
         deadline = time.monotonic() + self._timeout_s
+        return self.guarded(lambda: self._run(method, body, deadline))
+
+    def connect(self) -> tuple[http.client.HTTPConnection, socket.socket]:
+        """The connection, open."""
+        connection = self._connection = self._open()
+        connection.connect()
+        self._socket = connection.sock
+        return connection, connection.sock
+
+    def guarded(self, talk: Callable[[], Any]) -> Any:
+        """What `talk` returns, with the connection closed after it; HttpError for all that can go wrong on the way."""
         try:
-            return self._run(method, body, deadline)
+            return talk()
         except TlsError as error:
             raise HttpError("TLS with %s: %s" % (self._where, error)) from None
         except TimeoutError:
@@ -157,11 +168,9 @@ class _Exchange:
             pass
 
     def _run(self, method: str, body: bytes, deadline: float) -> tuple[int, bytes]:
-        connection = self._connection = self._open()
-        connection.connect()
-        sock = self._socket = connection.sock
+        connection, sock = self.connect()
         headers = {"Connection": "close", "Content-Type": "application/x-www-form-urlencoded", **self.headers}
-        connection.request(method, self._path, body=body or None, headers=headers)
+        connection.request(method, self.path, body=body or None, headers=headers)
         sock.settimeout(_left(deadline))
         response = connection.getresponse()
         return response.status, self._body(sock, response, deadline)

@@ -205,7 +205,13 @@ _NOTICES: dict[int, tuple[int, Callable[[e.Notice, PortLog], str]]] = {
     e.NOTICE_RESTART: (logging.INFO, _says("the MCU asked for a restart of the module")),
     e.NOTICE_UPLOAD: (logging.INFO, _says("a file of %s bytes of the MCU goes up")),
     e.NOTICE_UPLOAD_FAILED: (logging.WARNING, _upload_failed),
-    e.NOTICE_FIRMWARE: (logging.INFO, _says("the cloud offers firmware %s; it is not taken")),
+    e.NOTICE_FIRMWARE: (logging.INFO, _says("the cloud offers firmware %s")),
+    e.NOTICE_FIRMWARE_DONE: (logging.INFO, _says("firmware %s runs")),
+    e.NOTICE_FIRMWARE_FAILED: (logging.WARNING, _says("firmware not taken: %s; what runs goes on")),
+    e.NOTICE_FIRMWARE_UNSIGNED: (
+        logging.WARNING,
+        _says("firmware %s is not signed and taken all the same: [firmware] signatures decides"),
+    ),
     e.NOTICE_SUBDEVICE: (logging.INFO, _says("sub-device %s is registered, or removed")),
 }
 

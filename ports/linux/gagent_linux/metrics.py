@@ -44,6 +44,12 @@ def _link_events(port: dict) -> _Samples:
     return (({"event": name}, float(count)) for name, count in port["counts"].items() if name not in _OWN_FAMILY)
 
 
+def _firmware(upgrade: dict) -> _Samples:
+    if upgrade:
+        labels = {key: str(upgrade[key]) for key in ("kind", "version", "state")}
+        yield labels, float(upgrade["percent"])
+
+
 _FAMILIES: tuple[tuple[str, str, str, Callable[[dict], _Samples]], ...] = (
     ("gagent_port_open", "gauge", "1 while the serial port is open.", _one("is_open")),
     ("gagent_mcu_ready", "gauge", "1 while the MCU answers.", _is("mcu", "ready")),
@@ -68,6 +74,12 @@ _FAMILIES: tuple[tuple[str, str, str, Callable[[dict], _Samples]], ...] = (
         "counter",
         "Frames of the serial link: sent, sent again, given up, bad by reason.",
         _link_events,
+    ),
+    (
+        "gagent_firmware_percent",
+        "gauge",
+        "How far the upgrade under way is, with what it is about as labels.",
+        lambda port: _firmware(port["firmware"]),
     ),
     ("gagent_link_queue_peak", "gauge", "The most requests that waited for the MCU.", _of("counts", "queue_peak")),
     (

@@ -16,6 +16,8 @@ from gagent.agent import Agent
 
 from .bridge import Bridge, Module
 from .delivery import Delivery
+from .firmware import Firmware
+from .firmware_store import FirmwareStore
 from .history import History
 from .http_client import HttpClient
 from .log import PortLog, Redactor
@@ -40,7 +42,7 @@ _TOO_FAST = 256
 _CAUGHT_UP = 64
 
 # Of the agent's snapshot, for the status.
-_SHOWN = ("did", "mac", "product_key", "mcu_hard_ver", "mcu_soft_ver", "app_count", "counts")
+_SHOWN = ("did", "mac", "product_key", "mcu_hard_ver", "mcu_soft_ver", "app_count", "counts", "firmware")
 
 
 class Runner:
@@ -56,6 +58,8 @@ class Runner:
         log: PortLog,
         route: Route = PLAIN,
         bridge: Bridge | None = None,
+        *,
+        install: Callable[[str, str], None],
     ) -> None:
         self.name = port.name
         self._port = port
@@ -76,6 +80,15 @@ class Runner:
         self._paused = False
         self._http = HttpClient(self._http_response, self._feeder(agent.http_failed), tls=route.tls)
         self._bridge = bridge
+        self._firmware = Firmware(
+            FirmwareStore(identity.folder, port.name),
+            route.tls,
+            self._feeder(agent.firmware_downloaded),
+            self._feeder(agent.firmware_data),
+            self._feeder(agent.firmware_failed),
+            self._feeder(agent.firmware_progress),
+            install,
+        )
         self._perform: dict[type, Callable] = {
             e.SendSerial: self._send_serial,
             e.MqttConnect: self._connect,
@@ -86,6 +99,7 @@ class Runner:
             e.ConfigureNetwork: self._configure_network,
             e.Restart: lambda effect: self._inbox.appendleft((agent.start, ())),
             e.Notice: self._notice,
+            **self._firmware.effects,
         }
         if bridge is not None:
             self._perform[e.Reported] = bridge.reported
@@ -115,6 +129,7 @@ class Runner:
         if self._bridge is not None:
             self._bridge.stop()
         self._http.close()
+        self._firmware.close()
         self._serial.close()
         self._outbox.close()
         for timer in (self._timer, self._clock_timer):

@@ -12,9 +12,12 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from gagent.config import SOFT_VERSION
+
+from . import launcher
 from .control_socket import ControlSocket
 from .gateway import Gateway
 from .metrics import CONTENT_TYPE, build_page
@@ -28,8 +31,10 @@ from .systemd import ServiceManager
 _DRAIN_S = 2.5
 # Without a watchdog the ports are looked at this often.
 _LOOK_S = 10
+_HEALTH_LOOK_S = 0.2
 
 _STOP = "stop"
+_RESTART = "restart"
 _RELOAD = "reload"
 _SIGNALS = {signal.SIGINT: _STOP, signal.SIGTERM: _STOP, signal.SIGHUP: _RELOAD}
 
@@ -44,21 +49,24 @@ class Service:
         manager: ServiceManager,
         logger: logging.Logger,
         redactor: Redactor,
+        environ: Mapping[str, str],
     ) -> None:
         self._settings = settings
         self._load = load
         self._manager = manager
         self._logger = logger
         self._redactor = redactor
-        self._gateway = Gateway(settings, logger, redactor)
+        software = environ.get(launcher.VERSION) or SOFT_VERSION
+        self._gateway = Gateway(settings, logger, redactor, self._order_restart, software)
+        self._health = environ.get(launcher.HEALTH, "")
         self._socket: ControlSocket | None = None
         self._metrics: MetricsServer | None = None
         self._orders: asyncio.Queue[str] = asyncio.Queue()
         self._blocked: dict[str, str] = {}
         self._began = 0.0
 
-    async def run(self) -> bool:
-        """Run until SIGTERM or SIGINT; False when not one port could be started."""
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT: 0, 1 when not one port could be started, RESTART for other software."""
         loop = asyncio.get_running_loop()
         self._began = loop.time()
         for number, order in _SIGNALS.items():
@@ -66,22 +74,38 @@ class Service:
         self._gateway.start()
         if not self._gateway.runners:
             self._logger.error("no port could be started")
-            return False
+            return 1
         await self._open_socket(self._settings.state)
         await self._open_metrics(self._settings.metrics)
         self._manager.ready()
-        watch = loop.create_task(self._watch())
-        while await self._orders.get() != _STOP:
+        watches = [loop.create_task(self._watch()), loop.create_task(self._tell_health())]
+        while (order := await self._orders.get()) == _RELOAD:
             await self._reload()
-        self._manager.stopping()
-        watch.cancel()
+        if order == _STOP:
+            self._manager.stopping()
+        for watch in watches:
+            watch.cancel()
         await self._leave()
-        return True
+        return launcher.RESTART if order == _RESTART else 0
 
     def status(self) -> dict[str, Any]:
         """What the process does, as plain values without secrets."""
         up_s = asyncio.get_running_loop().time() - self._began
         return {"pid": os.getpid(), "up_s": round(up_s, 3), "ports": self._gateway.status()}
+
+    # Other software.
+
+    def _order_restart(self) -> None:
+        self._orders.put_nowait(_RESTART)
+
+    async def _tell_health(self) -> None:
+        """On trial: the launcher is told once that a port does all that it is there for."""
+        if not self._health:
+            return
+        while not any(is_good(port) for port in self._gateway.status()):  # noqa: ASYNC110  once in a life
+            await asyncio.sleep(_HEALTH_LOOK_S)
+        os.write(int(self._health), b"1")
+        os.close(int(self._health))
 
     # The end.
 

@@ -13,12 +13,23 @@ from typing import Any
 from .definition_store import DefinitionError, load_definition
 from .outbox import ALWAYS
 from .settings_source import FileSource, FlagSource, Source
-from .settings_values import BRIDGE_KEYS, METRICS_KEYS, PORT_KEYS, TLS_KEYS, TOP_KEYS, UPLINKS, Address
+from .settings_values import (
+    BRIDGE_KEYS,
+    FIRMWARE_KEYS,
+    METRICS_KEYS,
+    PORT_KEYS,
+    TLS_KEYS,
+    TOP_KEYS,
+    UPLINKS,
+    Address,
+)
 from .tls import TlsFileError, TlsSettings, make_context
 
-DEFAULT_API = "http://127.0.0.1:8080"
+DEFAULT_API = "http://127.0.0.1:8000"
 DEFAULT_BAUD = 9600
 DEFAULT_TZ_MINUTES = 480  # the reference agent's fixed +8 h, which the firmware of many MCUs counts on
+
+DEFAULT_MAX_FIRMWARE = 4 << 20  # images of MCUs have some 100 kB, this software packed 150
 
 DEFAULT_OUTBOX_MAX = 10_000  # 3 MB of memory and of disk, and one report a minute for a week
 DEFAULT_OUTBOX_DAYS = 30
@@ -26,6 +37,7 @@ DEFAULT_OUTBOX_DAYS = 30
 _TABLE = "port"
 _TLS = "tls"
 _METRICS = "metrics"
+_FIRMWARE = "firmware"
 _BRIDGE = "bridge"
 _BRIDGE_TLS = "bridge.tls"
 
@@ -63,6 +75,15 @@ class BridgeSettings:
 
 
 @dataclass(frozen=True)
+class FirmwareSettings:
+    """The largest image, how unsigned ones are met, and the key that must have signed ("": the first one seen)."""
+
+    max_size: int = DEFAULT_MAX_FIRMWARE
+    signatures: str = "warn"
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the process needs to know."""
 
@@ -80,6 +101,7 @@ class Settings:
     outbox_days: int = DEFAULT_OUTBOX_DAYS
     uplink: str = "cloud"
     bridge: BridgeSettings | None = None
+    firmware: FirmwareSettings = field(default_factory=FirmwareSettings)
 
 
 def load_settings(path: str) -> Settings:
@@ -122,7 +144,7 @@ def default_name(port: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", port.removeprefix("/dev/").split("?")[0]).strip("-.") or "port"
 
 
-_TABLES = ("[%s]" % _TLS, "[%s]" % _METRICS, "[%s]" % _BRIDGE, "[[%s]]" % _TABLE)
+_TABLES = ("[%s]" % _TLS, "[%s]" % _METRICS, "[%s]" % _FIRMWARE, "[%s]" % _BRIDGE, "[[%s]]" % _TABLE)
 
 
 # The whole.
@@ -132,6 +154,7 @@ def _settings(content: dict[str, Any], place: Source) -> Settings:
     tables = content.pop(_TABLE, None)
     tls = _tls(_table(content, _TLS, TLS_KEYS, place), place)
     metrics = _table(content, _METRICS, METRICS_KEYS, place).get("listen")
+    firmware = FirmwareSettings(**_table(content, _FIRMWARE, FIRMWARE_KEYS, place))
     bridge = _bridge(content, place) if _BRIDGE in content else None
     for key in content:
         if key not in TOP_KEYS:
@@ -147,7 +170,8 @@ def _settings(content: dict[str, Any], place: Source) -> Settings:
         if port.uplink == "none" and bridge is None:
             where = place.of("uplink", index if "uplink" in tables[index] else None)
             raise SettingsError("%s = 'none': expected a table [%s] too, or nobody hears this port" % (where, _BRIDGE))
-    return Settings(ports=ports, tls=tls, metrics=metrics, bridge=bridge, **{"state": default_state(), **checked})
+    values = {"state": default_state(), "firmware": firmware, **checked}
+    return Settings(ports=ports, tls=tls, metrics=metrics, bridge=bridge, **values)
 
 
 def _table(content: dict[str, Any], name: str, keys: dict, place: Source) -> dict[str, Any]:

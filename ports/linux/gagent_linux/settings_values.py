@@ -13,6 +13,7 @@ from .outbox import ALWAYS, OFFLINE
 from .redactor import LOG_FORMATS
 
 UPLINKS = ("cloud", "none")
+SIGNATURES = ("off", "warn", "require")
 
 
 class Address(NamedTuple):
@@ -88,6 +89,19 @@ def _address(value: object) -> Address:
     if match is None or int(match[3]) > 65535:
         raise ValueError(expected)
     return Address(match[1] or match[2], int(match[3]))
+
+
+def _max_size(value: object) -> int:
+    return _number(value, 0, 1 << 28, "the largest image in bytes, 0 (take no firmware) to 268435456")
+
+
+def _signatures(value: object) -> str:
+    return _one_of(SIGNATURES, value)
+
+
+def _public_key(value: object) -> str:
+    expected = "the operator's public key, 64 hex digits, as `localcloud ota key` prints it"
+    return _matching(r"[0-9A-Fa-f]{64}", value, expected).lower()
 
 
 def _uplink(value: object) -> str:
@@ -194,6 +208,11 @@ TOP_KEYS: dict[str, Callable[[object], Any]] = {
     "uplink": _uplink,
 }
 METRICS_KEYS: dict[str, Callable[[object], Any]] = {"listen": _address}
+FIRMWARE_KEYS: dict[str, Callable[[object], Any]] = {
+    "max_size": _max_size,
+    "signatures": _signatures,
+    "key": _public_key,
+}
 TLS_KEYS: dict[str, Callable[[object], Any]] = {
     "ca": _file,
     "cert": _file,

@@ -27,15 +27,25 @@ def describe(process: dict[str, Any]) -> str:
     """The status of one process for a person."""
     rows: list[tuple[str, ...]] = [_HEADS]
     troubles = {}
+    upgrades = {}
     for port in process["ports"]:
         rows.append(_row(port))
         if port["trouble"]:
             troubles[port["name"]] = port["trouble"]
+        if port["firmware"]:
+            upgrades[port["name"]] = _upgrade(port["firmware"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     lines = ["process %d, up %s" % (process["pid"], duration(process["up_s"]))]
     lines += [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["%s: %s" % item for item in troubles.items()]
+    lines += ["%s: %s" % item for item in [*troubles.items(), *upgrades.items()]]
     return "\n".join(lines)
+
+
+def _upgrade(firmware: dict[str, Any]) -> str:
+    what = "firmware %s of the %s" % (firmware["version"], firmware["kind"])
+    if firmware["state"] != "idle":
+        return "%s: %s, %d %%" % (what, firmware["state"], firmware["percent"])
+    return "%s: not taken: %s" % (what, firmware["failed"]) if firmware["failed"] else "%s: done" % what
 
 
 def duration(seconds: float) -> str:

@@ -20,6 +20,7 @@ class IdentityFile:
     """The identity of the port `name` under the directory `state`."""
 
     def __init__(self, state: str, name: str) -> None:
+        self.folder = state
         self.path = os.path.join(state, name + ".json")
 
     @classmethod
