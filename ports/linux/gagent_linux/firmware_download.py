@@ -5,12 +5,12 @@ for again. It survives: servers that know no Range, that send another image mean
 for ten seconds; heads and body in any segments; full disks. Blocks: it runs in a worker thread.
 """
 
+import contextlib
 import http.client
 import re
-import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gagent.firmware import HEAD_MD5, HEADS
@@ -50,17 +50,16 @@ class FirmwareDownload:
 
     def run(self) -> Image:
         """The image, whole; DownloadError says why there is none."""
-        try:
+        with _storing(self._store):
             image = self._stored()
-            if image is not None:
-                return image
+        if image is not None:
+            return image
+        try:
             exchange = self._exchange = Exchange(self._order.url, SILENCE_S, self._tls)
             fetched: Image = exchange.guarded(lambda: self._fetch(exchange))
-            return fetched
         except HttpError as error:
             raise DownloadError(str(error)) from None
-        except OSError as error:
-            raise DownloadError("%s: %s" % (self._store.folder, error.strerror)) from None
+        return fetched
 
     def abort(self) -> None:
         """Wake the thread that may still be in a read."""
@@ -88,8 +87,26 @@ class FirmwareDownload:
             headers["Range"] = "bytes=%d-" % done
         connection.request("GET", exchange.path, headers=headers)
         response = connection.getresponse()
-        origin = self._accept(response, done)
-        return self._receive(response, sock, origin, deadline)
+        with _storing(self._store):
+            origin = self._accept(response, done)
+            md5, sha256 = self._store.digests(self._order.kind)
+            file = self._store.appending(self._order.kind)
+        with file:
+            done = self._store.size(self._order.kind)
+            while done < origin.size:
+                if time.monotonic() > deadline:
+                    raise DownloadError("not done after %d s: going on from byte %d" % (LONGEST_S, done))
+                sock.settimeout(SILENCE_S)
+                piece = response.read1(min(_PIECE, origin.size - done))
+                if not piece:
+                    raise DownloadError("cut short at byte %d of %d" % (done, origin.size))
+                with _storing(self._store):
+                    _write(file, piece)
+                md5.update(piece)
+                sha256.update(piece)
+                done += len(piece)
+                self._on_progress(done, origin.size)
+        return image_of(origin, md5, sha256)
 
     def _accept(self, response: http.client.HTTPResponse, done: int) -> Origin:
         """What comes, with the store ready for its next byte."""
@@ -115,29 +132,16 @@ class FirmwareDownload:
         store.begin(order.kind, origin)
         return origin
 
-    def _receive(self, response: Any, sock: socket.socket, origin: Origin, deadline: float) -> Image:
-        kind = self._order.kind
-        md5, sha256 = self._store.digests(kind)
-        done = self._store.size(kind)
-        with self._store.appending(kind) as file:
-            while done < origin.size:
-                if time.monotonic() > deadline:
-                    raise DownloadError("not done after %d s: going on from byte %d" % (LONGEST_S, done))
-                sock.settimeout(SILENCE_S)
-                piece = response.read1(min(_PIECE, origin.size - done))
-                if not piece:
-                    raise DownloadError("cut short at byte %d of %d" % (done, origin.size))
-                _write(file, piece)
-                md5.update(piece)
-                sha256.update(piece)
-                done += len(piece)
-                self._on_progress(done, origin.size)
-        return image_of(origin, md5, sha256)
+
+@contextlib.contextmanager
+def _storing(store: FirmwareStore) -> Iterator[None]:
+    """What the disk refuses, in its own words: or it would pass for an error of the connection."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError("%s cannot be written: %s" % (store.folder, error.strerror)) from None
 
 
 def _write(file: Any, piece: bytes) -> None:
-    try:
-        while piece:
-            piece = piece[file.write(piece) :]
-    except OSError as error:  # here, or it would pass for one of the connection
-        raise DownloadError("it cannot be stored: %s" % error.strerror) from None
+    while piece:
+        piece = piece[file.write(piece) :]

@@ -96,8 +96,8 @@ class FirmwareStore:
 
     def room(self) -> int:
         """Bytes that the disk has left."""
-        folder = self.folder if os.path.isdir(self.folder) else os.path.dirname(self.folder)
-        return shutil.disk_usage(folder).free
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        return shutil.disk_usage(self.folder).free
 
     def _origin_path(self, kind: int) -> str:
         return os.path.join(self.folder, _NAMES[kind] + ".json")
