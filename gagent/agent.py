@@ -29,6 +29,8 @@ from mcu_proto.const import (
     CMD_STOP_RECEIVING,
     CMD_STOP_SENDING,
     CMD_SUBDEVICES_REGISTERED,
+    CMD_TRANSACTION,
+    CMD_TRANSACTION_RESULT,
     STATUS_APP,
     STATUS_CLOUD,
     STATUS_CONFIG,
@@ -96,13 +98,14 @@ class Agent:
             serves += bytes((CMD_ANNOUNCE, CMD_PIECE, CMD_STOP_SENDING))
         if max_firmware:
             hold += (CMD_READY,)
-            serves += bytes((CMD_READY, CMD_STOP_RECEIVING))
+            serves += bytes((CMD_READY, CMD_STOP_RECEIVING, CMD_TRANSACTION))
         self._mcu = McuSession(hold, serves, baud, queue_size)
         self._cloud = CloudSession(config, urandom)
         self._relay = Relay(config, local, cloud)
         self._upload = None
         self._subdevices = None
         self._ota = None
+        self._transactions = None
         self._network = False
         self._app_count = 0
         self._tz_minutes = config.tz_minutes
@@ -226,7 +229,7 @@ class Agent:
     def http_response(self, ref, status, body, now) -> list:
         """The answer to HttpRequest `ref`."""
         out: list = []
-        if self._subdevices is None or not self._subdevices.http_response(ref, status, body, now, out):
+        if not self._is_for_others("http_response", (ref, status, body, now, out)):
             for item in self._cloud.http_response(ref, status, body, now):
                 if isinstance(item, Offer):
                     self._on_offer(item, now, out)
@@ -239,7 +242,7 @@ class Agent:
     def http_failed(self, ref, reason, now) -> list:
         """HttpRequest `ref` got no answer; `reason` is text for people."""
         out: list = []
-        if self._subdevices is None or not self._subdevices.http_failed(ref, now, out):
+        if not self._is_for_others("http_failed", (ref, now, out)):
             out = self._cloud.http_failed(ref, reason, now)
         return out
 
@@ -416,6 +419,24 @@ class Agent:
     def _on_transfer(self, frame, now, out):
         self._firmware().receive(frame, now, out)
 
+    def _on_transaction(self, frame, now, out):
+        if self._transactions is None:
+            # Only MCUs that feed others ask.
+            from .transactions import Transactions
+
+            self._transactions = Transactions(self._cloud.request, self._send_result, self._fetch_for_others)
+        self._transactions.receive(frame, self._cloud.is_online(), now, out)
+
+    def _send_result(self, payload, now, out):
+        self._from_mcu(self._mcu.request(CMD_TRANSACTION_RESULT, payload, now), now, out)
+
+    def _fetch_for_others(self, version, url, check, done, now, out):
+        """The firmware that an MCU wants for the device of its `check`, or for itself when it checked for none."""
+        product_key = check.product_key if check else self._config.product_key
+        hard_version = check.hard_ver if check else self._mcu.info.hard_ver
+        offer = Offer(device_api.FIRMWARE_MCU, version, url)
+        self._firmware().fetch(offer, product_key, hard_version, done, now, out)
+
     def _on_register_subdevices(self, frame, now, out):
         if self._subdevices is None:
             # Only gateways have such.
@@ -439,6 +460,7 @@ class Agent:
         CMD_STOP_SENDING: _on_big_data,
         CMD_READY: _on_transfer,
         CMD_STOP_RECEIVING: _on_transfer,
+        CMD_TRANSACTION: _on_transaction,
         CMD_REGISTER_SUBDEVICES: _on_register_subdevices,
     }
 
@@ -488,6 +510,13 @@ class Agent:
             out.append(Notice(NOTICE_IGNORED, "control while there is no MCU"))
         else:
             self._from_mcu(self._relay.down(token, self._mcu, now, out), now, out)
+
+    def _is_for_others(self, name, args) -> bool:
+        """Whether an answer is one to what only few MCUs make us ask."""
+        for asker in (self._subdevices, self._transactions):
+            if asker is not None and getattr(asker, name)(*args):
+                return True
+        return False
 
     def _on_offer(self, offer, now, out):
         out.append(Notice(NOTICE_FIRMWARE, offer.version))

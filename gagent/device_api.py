@@ -44,6 +44,17 @@ def check_firmware(config, kind, hard_version, soft_version) -> tuple:
     return "POST", "/dev/ota/v4.1/update_and_check/" + config.did, body.encode()
 
 
+def latest_firmware(product_key, hard_version, soft_version) -> tuple:
+    """Ask for MCU firmware of any product."""
+    query = "hard_version=%s&soft_version=%s&product_key=%s&type=%d" % (
+        hard_version,
+        soft_version,
+        product_key,
+        FIRMWARE_MCU,
+    )
+    return "GET", "/dev/ota/v4.1/latest?" + query, b""
+
+
 def parse_registration(status, body) -> str:
     """The did of a 201."""
     did = _fields(body).get("did", "")[:_DID_LENGTH]

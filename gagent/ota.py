@@ -92,6 +92,9 @@ class OtaSession:
         self._tell = tell
         self.state = IDLE
         self._offer = self._next = None
+        # Who hears of an image for another device, and of which product it is.
+        self._done = None
+        self._product_key = ""
         # Of the MCU or the module that the offer is for.
         self._hard_version = ""
         self._image_size = 0
@@ -116,12 +119,15 @@ class OtaSession:
             why = "%s is offered, 8 characters and newer than %s are expected" % (offer.version, versions[1])
             out.append(Notice(NOTICE_FIRMWARE_FAILED, why))
             return
-        self._offer = offer
-        self._hard_version = versions[0]
-        self.state = DOWNLOADING
-        self._why = ""
-        self._say(0, "downloading", out)
-        out.append(Download(offer.kind, offer.version, offer.url, self._max_size))
+        self._begin(offer, self._config.product_key, versions[0], None, out)
+
+    def fetch(self, offer, product_key, hard_version, done, now, out):
+        """An MCU wants `offer` for another device: handed over like its own. `done(is_good, now, out)` hears whether
+        the image is good; an offer without a version takes what comes."""
+        if self.state == IDLE:
+            self._begin(offer, product_key, hard_version, done, out)
+        else:
+            done(False, now, out)
 
     def progressed(self, done, size, out):
         """So much of the download is there."""
@@ -136,7 +142,10 @@ class OtaSession:
         if why:
             out.append(DropFirmware(self._offer.kind))
             self._fail(why, now, out)
-        elif self._offer.kind == KIND_MCU:
+            return
+        if self._done is not None:
+            self._done(True, now, out)
+        if self._offer.kind == KIND_MCU:
             self._send(image, now, out)
         else:
             self.state = INSTALLING
@@ -194,7 +203,7 @@ class OtaSession:
         if self.state != PROVING:
             return
         offer = self._offer
-        if soft_version != offer.version:
+        if self._done is not None or soft_version != offer.version:
             self._fail("the MCU runs %s after it was sent %s" % (soft_version, offer.version), now, out)
             return
         out.append(DropFirmware(offer.kind))
@@ -240,9 +249,20 @@ class OtaSession:
     def _owns(self, token) -> bool:
         return self._sender is not None and self._sender.owns(token)
 
+    def _begin(self, offer, product_key, hard_version, done, out):
+        self._offer = offer
+        self._product_key = product_key
+        self._hard_version = hard_version
+        self._done = done
+        self.state = DOWNLOADING
+        self._why = ""
+        self._say(0, "downloading", out)
+        out.append(Download(offer.kind, offer.version, offer.url, self._max_size))
+
     def _fault(self, image, out) -> str:
         """What is wrong with the image, "" for nothing."""
         offer, heads, hard_version = self._offer, image.heads, self._hard_version
+        version = offer.version or heads.get(HEAD_SOFT_VERSION, "")
         md5, signature = heads.get(HEAD_MD5, "").lower(), heads.get(HEAD_SIGNATURE, "")
         if not 0 < image.size <= self._max_size:
             return "an image of %d bytes, 1 to %d are expected" % (image.size, self._max_size)
@@ -250,29 +270,29 @@ class OtaSession:
             return "it comes without md5 and signature: nothing tells whether it is whole"
         if len(md5) == 32 and md5 != image.md5:
             return "its md5 is %s, %s is expected" % (image.md5, md5)
-        if heads.get(HEAD_SOFT_VERSION, offer.version) != offer.version:
-            return "it is version %.16s, %s was offered" % (heads[HEAD_SOFT_VERSION], offer.version)
+        if heads.get(HEAD_SOFT_VERSION, version) != version:
+            return "it is version %.16s, %s was offered" % (heads[HEAD_SOFT_VERSION], version)
         if heads.get(HEAD_HARD_VERSION, hard_version) != hard_version:
             return "it is for hardware %.16s, this is %s" % (heads[HEAD_HARD_VERSION], hard_version)
-        return self._signature_fault(image, signature, out)
+        return self._signature_fault(image, version, signature, out)
 
-    def _signature_fault(self, image, signature, out) -> str:
+    def _signature_fault(self, image, version, signature, out) -> str:
         config, offer = self._config, self._offer
         if config.signatures == SIGNATURES_OFF:
             return ""
-        product_key = config.product_key
+        product_key = self._product_key
         trusted = config.firmware_key or config.firmware_keys.get(product_key, "")
         if not signature:
             if trusted or config.signatures == SIGNATURES_REQUIRE:
                 return "it is not signed, and a signature is required"
-            out.append(Notice(NOTICE_FIRMWARE_UNSIGNED, offer.version))
+            out.append(Notice(NOTICE_FIRMWARE_UNSIGNED, version))
             return ""
         key = image.heads.get(HEAD_KEY, "").lower()
         if not trusted and config.signatures == SIGNATURES_REQUIRE:
             return "it is signed, but no key is trusted: the settings need the public key of the cloud's operator"
         if trusted and key != trusted:
             return "it is signed with key %.16s, trusted is %.16s" % (key, trusted)
-        message = signed_message(product_key, offer.kind, self._hard_version, offer.version, image.size, image.sha256)
+        message = signed_message(product_key, offer.kind, self._hard_version, version, image.size, image.sha256)
         if not self._crypto.is_signed(key, signature, message):
             return "its signature is not one of this product, kind, hardware, version and content"
         if not trusted:
@@ -307,24 +327,32 @@ class OtaSession:
                 out.append(item)
 
     def _on_ended(self, reason, now, out):
-        if reason == ENDED_DONE or reason == ENDED_UNCONFIRMED:
+        if reason != ENDED_DONE and reason != ENDED_UNCONFIRMED:
+            self._fail("the MCU did not take it all (%d)" % reason, now, out)
+        elif self._done is not None:
+            # The MCU passes it on; whether it arrives there is not told.
+            out.append(DropFirmware(KIND_MCU))
+            self._say(100, "done", out)
+            self._rest(now, out)
+        else:
             self.state = PROVING
             self._proven_by = now + _PROVING_TIME
-        else:
-            self._fail("the MCU did not take it all (%d)" % reason, now, out)
 
     def _fail(self, why, now, out):
         """This time it came to nothing: what runs goes on, the cloud is asked again later."""
         self._why = why
         out.append(Notice(NOTICE_FIRMWARE_FAILED, why))
-        self._retry_at = now + self._wait
-        self._wait = min(self._wait * 2, _LONGEST_WAIT)
+        if self._done is None:
+            self._retry_at = now + self._wait
+            self._wait = min(self._wait * 2, _LONGEST_WAIT)
+        elif self.state == DOWNLOADING:
+            self._done(False, now, out)
         self._say(self._percent, "failed: " + why, out)
         self._rest(now, out)
 
     def _rest(self, now, out):
         self.state = IDLE
-        self._proven_by = None
+        self._done = self._proven_by = None
         waiting, self._next = self._next, None
         if waiting is not None:
             self.offered(waiting[0], waiting[1], now, out)

@@ -25,6 +25,7 @@ EDGES = {
             "mcu_proto.transfer",
             "mcu_proto.transfer_receiver",
             "mcu_proto.transfer_sender",
+            "mcu_proto.transaction",
             "mcu_proto.message",
             "mcu_proto.module_info",
         ),
@@ -57,7 +58,7 @@ EDGES = {
             "gagent.wire",
             "gagent.topics",
         ),
-        ("starlette", "uvicorn", "sqlalchemy", "alembic", "paho", "amqtt", "argon2", "cryptography", "segno"),
+        ("starlette", "uvicorn", "h11", "sqlalchemy", "alembic", "paho", "amqtt", "argon2", "cryptography", "segno"),
     ),
 }
 

@@ -5,6 +5,7 @@ import hmac
 import re
 
 import pytest
+from testkit import captures
 from testkit.module_driver import DID, PRODUCT_KEY, ModuleDriver
 
 from gagent.effects import (
@@ -31,15 +32,21 @@ from gagent.ota import (
 from mcu_proto.const import (
     CMD_ANNOUNCE,
     CMD_GET_INFO,
+    CMD_MODULE_STATUS,
     CMD_PIECE,
     CMD_READY,
     CMD_RESTART_MODULE,
     CMD_STOP_RECEIVING,
     CMD_STOP_SENDING,
+    CMD_TRANSACTION,
+    CMD_TRANSACTION_RESULT,
     FLAG_HEX,
     FLAG_LAST,
 )
+from mcu_proto.frame import FrameDecoder
 from mcu_proto.mcu_message import build_device_info
+from mcu_proto.transaction import Check, build_transaction
+from mcu_proto.transaction import Download as DownloadRequest
 from mcu_proto.transfer import build_ready, parse_announce
 
 IMAGE = bytes(range(256)) * 3 + b"the end"
@@ -108,11 +115,11 @@ class Upgrade:
         """The MCU asks for pieces; the effects."""
         return self.driver.mcu_says(CMD_READY, 200, build_ready(md5.encode(), size), flags)
 
-    def take_all(self, upto=10_000):
+    def take_all(self, upto=10_000, image=IMAGE):
         """Gives the MCU what it wants, piece by piece; what it got."""
         got = []
         while len(got) < upto and (read := self.effect(ReadFirmware)):
-            self.driver.do("firmware_data", IMAGE[read.offset : read.offset + read.size])
+            self.driver.do("firmware_data", image[read.offset : read.offset + read.size])
             piece = self.sent(CMD_PIECE)
             got.append(piece)
             self.driver.mcu_says(CMD_PIECE + 1, piece.sn)
@@ -264,6 +271,111 @@ def test_reports_and_controls_go_on_while_pieces_go_down():
     driver.do("firmware_data", IMAGE[:256])
     driver.mcu_says(4, control.sn)
     assert upgrade.sent(CMD_PIECE)
+
+
+def test_a_recorded_upgrade_is_repeated_byte_for_byte():
+    name = "11-mcu-ota"
+    (answer,) = [found for found in captures.answers(name) if found.path.endswith(".bin")]
+    recorded = [FrameDecoder().feed(write.data)[0] for write in captures.serial(name)]
+    (ready,) = [frame for frame in recorded if frame.cmd == CMD_READY]
+    md5 = hashlib.md5(answer.body).hexdigest()
+    upgrade = Upgrade()
+    upgrade.offer()
+    upgrade.downloaded(Image(len(answer.body), md5, "", {"firmware-md5": md5}))
+    ours = [upgrade.sent(CMD_ANNOUNCE)]
+    upgrade.driver.mcu_says(CMD_ANNOUNCE + 1, ours[0].sn)
+    upgrade.driver.mcu_says(CMD_READY, 200, ready.payload, ready.flags)
+    ours += upgrade.take_all(image=answer.body)
+    theirs = [frame for frame in recorded if frame.cmd in (CMD_ANNOUNCE, CMD_PIECE)]
+    assert [(f.cmd, f.flags, f.payload) for f in ours] == [(f.cmd, f.flags, f.payload) for f in theirs]
+
+
+# On behalf of others.
+
+OTHER = Check("c" * 32, DID, "00000007", "00000009", 1)
+
+
+def checking(check=OTHER, online=True):
+    upgrade = Upgrade()
+    if not online:
+        upgrade.driver.do("mqtt_lost", 0)
+        upgrade.driver.mcu_says(CMD_MODULE_STATUS + 1, upgrade.sent(CMD_MODULE_STATUS).sn)
+    upgrade.driver.mcu_says(CMD_TRANSACTION, 77, build_transaction(check))
+    assert upgrade.sent(CMD_TRANSACTION + 1).payload == b""
+    return upgrade
+
+
+def results(upgrade):
+    return [frame.payload for frame in upgrade.driver.sent_frames() if frame.cmd == CMD_TRANSACTION_RESULT]
+
+
+def answered(upgrade, status=200, version="00000004"):
+    """The cloud's answer, and what the MCU is told; the MCU acks."""
+    ref = upgrade.driver.requests()[0].ref
+    answer = b"soft_ver=%s&download_url=%s\r\n" % (version.encode(), URL.encode())
+    upgrade.driver.do("http_response", ref, status, answer if status == 200 else b"")
+    return results(upgrade)
+
+
+def test_an_mcu_asks_for_the_firmware_of_another_product():
+    request = checking().driver.requests()[0]
+    path = "/dev/ota/v4.1/latest?hard_version=00000007&soft_version=00000009&product_key=%s&type=2" % ("c" * 32)
+    assert (request.method, request.url) == ("GET", "http://api.example" + path)
+
+
+def test_other_firmware_is_told_downloaded_announced_and_not_asked_about_again():
+    upgrade = checking()
+    assert answered(upgrade) == [b"\x02\x01"]
+    assert upgrade.effect(Download) == Download(KIND_MCU, "00000004", URL, LIMIT)
+    upgrade.driver.mcu_says(CMD_TRANSACTION_RESULT + 1, upgrade.sent(CMD_TRANSACTION_RESULT).sn)
+    upgrade.downloaded(image(soft_version="00000004"))
+    assert results(upgrade) == [b"\x04\x00"]
+    upgrade.driver.mcu_says(CMD_TRANSACTION_RESULT + 1, upgrade.sent(CMD_TRANSACTION_RESULT).sn)
+    upgrade.driver.mcu_says(CMD_ANNOUNCE + 1, upgrade.sent(CMD_ANNOUNCE).sn)
+    upgrade.ready(512)
+    upgrade.take_all()
+    assert DropFirmware(KIND_MCU) in upgrade.driver.effects
+    assert upgrade.driver.agent.snapshot()["firmware"]["state"] == "idle"
+    assert upgrade.failure() == ""
+
+
+@pytest.mark.parametrize(
+    ("check", "status", "version", "told"),
+    [
+        (OTHER, 200, "00000009", b"\x02\x00"),
+        (OTHER, 404, "", b"\x04\x01"),
+        (OTHER._replace(compare=0), 200, "00000004", b"\x02" + b"00000004" + b"\x00\x2a" + URL.encode()),
+        (OTHER._replace(compare=0), 404, "", b"\x04\x01"),
+    ],
+    ids=["same", "none", "told only", "told none"],
+)
+def test_what_the_cloud_has_is_told(check, status, version, told):
+    upgrade = checking(check)
+    assert answered(upgrade, status, version) == [told]
+    assert upgrade.effect(Download) is None
+
+
+def test_without_a_cloud_the_mcu_is_told_that_it_failed():
+    assert results(checking(online=False)) == [b"\x04\x01"]
+
+
+def test_a_url_of_the_mcu_is_downloaded():
+    upgrade = checking(DownloadRequest(URL))
+    assert upgrade.effect(Download) == Download(KIND_MCU, "", URL, LIMIT)
+    upgrade.driver.do("firmware_failed", "HTTP 404")
+    assert results(upgrade) == [b"\x04\x01"]
+    upgrade.driver.mcu_answers = True
+    upgrade.driver.pass_time(60_000)
+    assert upgrade.driver.requests() == []
+
+
+def test_an_image_for_others_is_verified_as_theirs():
+    upgrade = checking()
+    answered(upgrade)
+    upgrade.driver.mcu_says(CMD_TRANSACTION_RESULT + 1, upgrade.sent(CMD_TRANSACTION_RESULT).sn)
+    upgrade.downloaded(signed(product_key="c" * 32, hard="00000007", soft="00000004"))
+    assert "version 00000002" in upgrade.failure()
+    assert results(upgrade) == [b"\x04\x01"]
 
 
 # What is refused, each with its reason and without touching what runs.

@@ -24,7 +24,9 @@ Those named after a fault are here and, where the core alone can show it, in `te
 memory errors: here and core; test_frame.py::test_length_at_the_maximum_is_accepted_and_one_more_is_not,
     test_device_api.py::test_provisioning_refused_or_garbled_is_an_error
 
-4, 5, 17 concern the local network, 15 the update of firmware.
+15 firmware: test_linux_firmware_download.py::test_head_and_body_may_come_in_any_segments (of an image of 200 bytes)
+
+4, 5, 17 concern the local network.
 """
 
 import asyncio

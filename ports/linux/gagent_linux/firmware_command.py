@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gagent
-import mcu_proto
 from gagent.firmware import VERSION_LENGTH
+from mcu_proto import const
 
 from .settings import Settings
 from .slots import INSTALLED, Slots
@@ -84,7 +84,7 @@ def pack(path: str) -> int:
     """Write this software as an image that a slot can run; its size."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
-        for folder in (Path(mcu_proto.__file__).parent, Path(gagent.__file__).parent, Path(__file__).parent):
+        for folder in (Path(const.__file__).parent, Path(gagent.__file__).parent, Path(__file__).parent):
             for file in sorted(folder.glob("*.py")):
                 _add(archive, "%s/%s" % (folder.name, file.name), file.read_bytes())
     return os.path.getsize(path)
