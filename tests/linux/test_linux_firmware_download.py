@@ -1,4 +1,4 @@
-"""Firmware from a server that sends what it likes: the image, whole, or a reason; and what broke off is gone on with."""
+"""Firmware from a server that sends what it likes: the image, or a reason; what broke off is gone on with."""
 
 import hashlib
 import os
@@ -14,11 +14,12 @@ from gagent.firmware import KIND_MCU
 from gagent.ota import Download, Image
 
 IMAGE = os.urandom(100_000)
+SIZE = len(IMAGE)
 MD5 = hashlib.md5(IMAGE).hexdigest()
 LIMIT = 200_000
 
 
-def head(length=len(IMAGE), status="200 OK", md5=MD5, more=""):
+def head(length=SIZE, status="200 OK", md5=MD5, more=""):
     return (
         "HTTP/1.1 %s\r\nContent-Length: %d\r\nFirmware-MD5: %s\r\nSoft-Version: 00000002\r\n%s\r\n"
         % (status, length, md5, more)

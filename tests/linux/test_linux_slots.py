@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import zipfile
 import pytest
 from gagent_linux import firmware_command
 from gagent_linux.launcher import HEALTH, RESTART, SLOT, VERSION, launch
-from gagent_linux.slots import INSTALLED, SlotError, Slots
+from gagent_linux.slots import INSTALLED, SlotError, Slots, State
 
 # What a slot's software does when it is started; it says on its standard output that it ran.
 SAY = "import os, sys, time\nprint(os.environ['%s'], os.environ['%s'], *sys.argv[1:], flush=True)\n" % (SLOT, VERSION)
@@ -56,7 +57,7 @@ def test_a_trial_that_does_not_get_healthy_leads_back_to_what_ran_before(state, 
     install(state, tmp_path, code, "04020008")
     assert launch(state, [], healthy_within_s=0.5) == 0
     out = capfd.readouterr()
-    assert out.out.endswith("a 04020007\n") and "04020008 is not on line" in out.err
+    assert out.out.endswith("a 04020007\n") and "back to the one before" in out.err
     assert Slots(state).state().trial == "" and Slots(state).state().running == "a"
 
 
@@ -64,6 +65,30 @@ def test_the_first_trial_leads_back_to_the_installed_software(state, tmp_path):
     install(state, tmp_path, CRASHES, "04020007")
     assert launch(state, [], healthy_within_s=0.5) is None
     assert Slots(state).begin() == INSTALLED
+
+
+def test_a_version_that_failed_is_not_tried_again_at_once(state, tmp_path):
+    install(state, tmp_path, CRASHES, "04020007")
+    launch(state, [], healthy_within_s=0.5)
+    with pytest.raises(SlotError, match="04020007 did not come up 1 time: tried again 1 h after"):
+        install(state, tmp_path, HEALTHY, "04020007")
+    install(state, tmp_path, HEALTHY, "04020008")
+    assert launch(state, []) == 0
+
+
+def test_a_version_that_failed_is_tried_again_after_a_wait_that_doubles(state, tmp_path):
+    waits = []
+    for _ in range(7):
+        install(state, tmp_path, CRASHES, "04020007")
+        launch(state, [], healthy_within_s=0.5)
+        with pytest.raises(SlotError) as refused:
+            install(state, tmp_path, CRASHES, "04020007")
+        waits.append(int(re.search(r"again (\d+) h", str(refused.value))[1]))
+        path = tmp_path / "state" / "module" / "slots.json"
+        content = json.loads(path.read_text())
+        content["failed"]["04020007"][1] -= 100_000
+        path.write_text(json.dumps(content))
+    assert waits == [1, 2, 4, 8, 16, 24, 24]
 
 
 def test_power_lost_during_a_trial_leads_back(state, tmp_path):
@@ -84,7 +109,7 @@ def test_a_running_slot_that_lives_is_not_given_up_for_a_cloud_that_is_away(stat
     launch(state, [])
     for _ in range(4):
         assert launch(state, ["away"], healthy_within_s=0.3) == 0
-    assert Slots(state).state() == Slots(state).state().__class__("a", "", {"a": "04020007"}, 0)
+    assert Slots(state).state() == State("a", "", {"a": "04020007"})
 
 
 def test_software_goes_to_the_slot_that_does_not_run(state, tmp_path):

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 
 from .slots import INSTALLED, Slots
 
-# What a slot is told: which it is, its version, and where to say that it is healthy.
+# What a slot is told: which it is, its version, where to say that it is healthy, and where it hears its parent's end.
 SLOT = "GAGENT_SLOT"
 VERSION = "GAGENT_SLOT_VERSION"
 HEALTH = "GAGENT_SLOT_HEALTH"
+PARENT = "GAGENT_SLOT_PARENT"
 
 # The exit code that asks for another start: EX_TEMPFAIL.
 RESTART = 75
@@ -53,7 +54,9 @@ class _Child:
         state = self._slots.state()
         version = state.versions.get(self._slot, "")
         health, told = os.pipe()
-        environ = {**os.environ, SLOT: self._slot, VERSION: version, HEALTH: str(told)}
+        # Nothing is ever written to it: it ends with this process, however that ends.
+        parent, alive = os.pipe()
+        environ = {**os.environ, SLOT: self._slot, VERSION: version, HEALTH: str(told), PARENT: str(parent)}
         # The watchdog's beats are the slot's now.
         environ.pop("WATCHDOG_PID", None)
         command = [sys.executable, self._slots.path(self._slot), *self._argv]
@@ -61,12 +64,14 @@ class _Child:
         # From a terminal it reaches the slot by itself.
         before[signal.SIGINT] = signal.signal(signal.SIGINT, self._on_interrupt)
         try:
-            self._process = subprocess.Popen(command, env=environ, pass_fds=(told,))  # noqa: S603  a verified image
+            self._process = subprocess.Popen(command, env=environ, pass_fds=(told, parent))  # noqa: S603  a verified image
             os.close(told)
+            os.close(parent)
             is_trial = state.trial == self._slot
             return self._watch(health, version, is_trial, healthy_within_s)
         finally:
             os.close(health)
+            os.close(alive)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -76,10 +81,12 @@ class _Child:
             # A version that was healthy once is not given up for a cloud that is away: living is enough.
             self._slots.confirm(self._slot)
         elif not self._is_told_to_stop:
+            code = self._process.poll()
             self._end()
             self._slots.give_up(self._slot)
             if is_trial:
-                _say("version %s is not on line within %d s: back to the one before" % (version, within_s))
+                why = "is not on line within %d s" % within_s if code is None else "ended with exit code %d" % code
+                _say("version %s %s: back to the one before" % (version, why))
                 return None
             return self._process.returncode or 1
         code = self._process.wait()

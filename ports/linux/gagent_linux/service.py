@@ -59,6 +59,7 @@ class Service:
         software = environ.get(launcher.VERSION) or SOFT_VERSION
         self._gateway = Gateway(settings, logger, redactor, self._order_restart, software)
         self._health = environ.get(launcher.HEALTH, "")
+        self._parent = environ.get(launcher.PARENT, "")
         self._socket: ControlSocket | None = None
         self._metrics: MetricsServer | None = None
         self._orders: asyncio.Queue[str] = asyncio.Queue()
@@ -71,6 +72,9 @@ class Service:
         self._began = loop.time()
         for number, order in _SIGNALS.items():
             loop.add_signal_handler(number, self._orders.put_nowait, order)
+        if self._parent:
+            # Readable when the launcher is gone: nobody would start another version, and two must not run.
+            loop.add_reader(int(self._parent), self._stop_as_orphan)
         self._gateway.start()
         if not self._gateway.runners:
             self._logger.error("no port could be started")
@@ -97,6 +101,10 @@ class Service:
 
     def _order_restart(self) -> None:
         self._orders.put_nowait(_RESTART)
+
+    def _stop_as_orphan(self) -> None:
+        asyncio.get_running_loop().remove_reader(int(self._parent))
+        self._orders.put_nowait(_STOP)
 
     async def _tell_health(self) -> None:
         """On trial: the launcher is told once that a port does all that it is there for."""

@@ -1,7 +1,7 @@
 """The module's own software in two slots, beside the one that is installed: which runs, which is on trial.
 
     <state>/module/a.pyz, b.pyz    the software of a slot: a zip that Python runs
-    <state>/module/slots.json      {"running": "a", "versions": {"a": "04020007"}, "tries": 0}
+    <state>/module/slots.json      {"running": "a", "versions": {"a": "04020007"}, "tries": 0, "failed": {}}
 
     installed ── install ──▶ slot on trial ── confirmed by its own health ──▶ running
         ▲                         │ not confirmed in time, or it ended              │ three starts without health
@@ -14,8 +14,9 @@ as a whole, after the slot it names is on disk: a power cut at any moment leaves
 import json
 import os
 import shutil
+import time
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from .storage import replace_file
 
@@ -23,6 +24,9 @@ INSTALLED = ""
 _SLOTS = ("a", "b")
 # A slot that was healthy once is given more than one start.
 _TRIES = 3
+# A version that failed its trial is offered again and again: it gets another after an hour, doubling to a day.
+_FIRST_WAIT_S = 3600
+_LONGEST_WAIT_S = 86400
 _MAIN = "__main__.py"
 
 
@@ -32,12 +36,14 @@ class SlotError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """`trial` is the slot to be tried next, `tries` how often the one to start was started without being healthy."""
+    """`trial` is the slot to be tried next, `tries` how often the one to start was started without being healthy,
+    `failed` the versions that never got healthy: [how often, when last (Unix seconds)]."""
 
     running: str = INSTALLED
     trial: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     tries: int = 0
+    failed: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Slots:
@@ -61,6 +67,13 @@ class Slots:
     def install(self, image: str, version: str) -> None:
         """The software in the file `image` is to be tried at the next start; SlotError when it is none."""
         state = self.state()
+        times, last = state.failed.get(version, (0, 0.0))
+        wait_s = min(_FIRST_WAIT_S * 2 ** (times - 1), _LONGEST_WAIT_S) if times else 0
+        if 0 <= time.time() - last < wait_s:
+            raise SlotError(
+                "version %s did not come up %d time%s: tried again %d h after that"
+                % (version, times, "s" if times > 1 else "", wait_s // 3600)
+            )
         slot = "b" if state.running == "a" else "a"
         try:
             with zipfile.ZipFile(image) as archive:
@@ -71,7 +84,7 @@ class Slots:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             with open(image, "rb") as file:
                 replace_file(self.path(slot), file.read())
-            self._save(State(state.running, slot, {**state.versions, slot: version}))
+            self._save(replace(state, trial=slot, versions={**state.versions, slot: version}, tries=0))
         except zipfile.BadZipFile:
             raise SlotError("the image is no zip: expected one of `gagent firmware pack`") from None
         except OSError as error:
@@ -81,30 +94,39 @@ class Slots:
         """The slot to start now, INSTALLED for none; one that was started in vain too often is given up."""
         state = self.state()
         if state.trial and state.tries:
-            state = State(state.running, "", state.versions)
-            self._save(state)
+            state = self._given_up(state)
         elif state.tries >= _TRIES:
-            state = State(INSTALLED, "", state.versions)
+            state = replace(state, running=INSTALLED, tries=0)
             self._save(state)
         slot = state.trial or state.running
         if slot not in _SLOTS or not os.path.exists(self.path(slot)):
             return INSTALLED
-        self._save(State(state.running, state.trial, state.versions, state.tries + 1))
+        self._save(replace(state, tries=state.tries + 1))
         return slot
 
     def confirm(self, slot: str) -> None:
         """`slot` is healthy: it is what runs from now on."""
-        self._save(State(slot, "", self.state().versions))
+        state = self.state()
+        failed = {version: what for version, what in state.failed.items() if version != state.versions.get(slot)}
+        self._save(replace(state, running=slot, trial="", tries=0, failed=failed))
 
     def give_up(self, slot: str) -> None:
         """`slot` did not get healthy in time."""
         state = self.state()
         if state.trial == slot:
-            self._save(State(state.running, "", state.versions))
+            self._given_up(state)
 
     def remove(self) -> None:
         """Back to the installed software, for good."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _given_up(self, state: State) -> State:
+        """The trial failed: what ran before runs again, and this version waits."""
+        version = state.versions.get(state.trial, "")
+        times = state.failed.get(version, [0, 0.0])[0] + 1
+        state = replace(state, trial="", tries=0, failed={version: [times, time.time()]})
+        self._save(state)
+        return state
 
     def _save(self, state: State) -> None:
         replace_file(self._file, json.dumps(asdict(state), indent=1).encode() + b"\n")

@@ -1,0 +1,174 @@
+"""Firmware over the air through real processes: from `localcloud ota add` to what the MCU, or the module, runs."""
+
+import os
+import re
+import signal
+import zipfile
+
+import pytest
+from gagent_linux import firmware_command
+from testkit.chain_running import PRODUCT, PRODUCT_KEY, Chain
+from testkit.paced_line import PacedLine
+from testkit.processes_running import until
+
+# The demo's MCU.
+HARD, OLD, NEW = "00000001", "00000001", "00000002"
+MODULE_HARD, MODULE_NEW = "000LINUX", "04020007"
+SIZE = 30_000
+
+
+class Operator:
+    """Whoever runs `localcloud ota` beside the cloud."""
+
+    def __init__(self, chain):
+        self._chain = chain
+
+    def ota(self, *words):
+        """What the command printed."""
+        process = self._chain.processes.run("localcloud", "ota", words[0], "--data", self._chain.data, *words[1:])
+        assert process.wait() == 0
+        return process.stdout
+
+    def add(self, content, kind, hard, soft, name="image.bin"):
+        """The number of a new image."""
+        path = self._chain.processes.folder / name
+        path.write_bytes(content)
+        return self.ota("add", path, "--product", PRODUCT_KEY, "--kind", kind, "--hard", hard, "--soft", soft).strip()
+
+    def state(self, number):
+        """State and percentage of the first device that was told."""
+        match = re.search(r"^\S{22}  (\w[\w ]*?) +(\d+) %  ?(.*)$", self.ota("status", number), re.MULTILINE)
+        return (match[1], int(match[2]), match[3]) if match else ("", 0, "")
+
+
+def image(soft=NEW, size=SIZE):
+    return b"SOFT_VER=%s\n" % soft.encode() + os.urandom(size)
+
+
+def start_mcu(chain):
+    """An MCU with a bootloader."""
+    flash = chain.processes.folder / "flash"
+    chain.start_mcu("--flash", flash, "--soft-ver", OLD, "--hard-ver", HARD, "--piece", 512)
+
+
+def upgrading(chain):
+    """A chain with an MCU image on trial; (operator, number, did)."""
+    chain.add_product()
+    chain.start_cloud()
+    start_mcu(chain)
+    chain.start_agent()
+    chain.agent.says("online, did")
+    did = chain.bind()
+    operator = Operator(chain)
+    operator.ota("keygen")
+    number = operator.add(image(), "mcu", HARD, NEW)
+    operator.ota("verify", number, did)
+    return operator, number, did
+
+
+def test_an_image_goes_from_the_operator_to_the_mcu_and_the_cloud_sees_that_it_runs(chain):
+    operator, number, did = upgrading(chain)
+    chain.agent.says("the cloud offers firmware 00000002")
+    chain.mcu.says("00000002")
+    chain.agent.says("firmware 00000002 runs")
+    until(lambda: operator.state(number)[0] == "done", "the cloud knows")
+    assert "verified" in operator.ota("list")
+    # The key that signed it is trusted from now on.
+    assert list(chain.identity["firmware_keys"]) == [PRODUCT_KEY]
+    chain.app.control(did, power=True)
+    chain.mcu.says("control: power true")
+
+
+@pytest.fixture
+def slow_chain(processes):
+    """A chain over a line of 115200 baud, on which a transfer of 30 kB takes some three seconds."""
+    line = PacedLine(processes.folder, 115200)
+    try:
+        yield SlowChain(processes, line)
+    finally:
+        line.close()
+
+
+class SlowChain(Chain):
+    def __init__(self, processes, line):
+        super().__init__(processes)
+        self._line = line
+
+    def start_mcu(self, *flags):
+        self.mcu = self.processes.start(
+            "mcu_debugger", "sim", "--product", PRODUCT, "--port", self._line.mcu, "--baud", 115200, "--plain", *flags
+        )
+        self.mcu.says("MCU of")
+
+    def start_agent(self, *flags):
+        self.mcu_path = self._line.module
+        super().start_agent("--baud", 115200, *flags)
+
+
+def test_an_agent_that_is_killed_in_the_middle_goes_on_without_a_second_download(slow_chain):
+    chain = slow_chain
+    operator, number, _ = upgrading(chain)
+    chain.mcu.says("firmware: 9")
+    stored = chain.identity_path.parent / "agent.firmware" / "mcu.image"
+    downloaded_at = stored.stat().st_mtime_ns
+    chain.agent.kill()
+    mark = chain.mcu.mark()
+    chain.start_agent()
+    chain.mcu.says("firmware: 9", since=mark)
+    assert stored.stat().st_mtime_ns == downloaded_at
+    chain.agent.says("firmware 00000002 runs")
+    until(lambda: operator.state(number)[0] == "done", "the cloud knows")
+
+
+def test_an_mcu_that_loses_power_in_the_middle_runs_the_old_version_and_gets_the_new_one_later(slow_chain):
+    chain = slow_chain
+    upgrading(chain)
+    chain.mcu.says("firmware: 9")
+    chain.mcu.kill()
+    start_mcu(chain)
+    chain.agent.says("firmware not taken")
+    chain.agent.says("firmware 00000002 runs")
+
+
+def test_the_module_takes_its_own_software_and_runs_it(chain):
+    did = chain.start()
+    operator = Operator(chain)
+    packed = chain.processes.folder / "module.bin"
+    firmware_command.pack(str(packed))
+    number = operator.add(packed.read_bytes(), "module", MODULE_HARD, MODULE_NEW)
+    mark = chain.agent.mark()
+    operator.ota("verify", number, did)
+    chain.agent.says("software 04020007 of the module is tried now", since=mark)
+    mark = chain.agent.mark()
+    chain.agent.says("online, did " + did, since=mark)
+    until(lambda: operator.state(number)[0] == "done", "the cloud sees the version that runs")
+    chain.app.control(did, power=True)
+    chain.mcu.says("control: power true")
+    # It is what runs after a restart too.
+    assert chain.agent.stop() == 0
+    chain.start_agent()
+    chain.agent.says("online, did " + did)
+    # Whoever kills the process that was started ends the slot with it.
+    slot = next(pid for pid in chain.agent.offspring() if pid != chain.agent.pid)
+    chain.agent.kill()
+    until(lambda: slot not in chain.agent.offspring(), "the slot has ended")
+    shown = chain.processes.run("gagent_linux", "firmware", "show", "--state", chain.identity_path.parent).stdout
+    assert "slot a     version 04020007  runs" in " ".join(shown.split("\n"))
+
+
+def test_module_software_that_does_not_come_up_is_taken_back(chain, tmp_path):
+    did = chain.start()
+    operator = Operator(chain)
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__main__.py", "import sys; sys.exit(1)")
+    number = operator.add(path.read_bytes(), "module", MODULE_HARD, MODULE_NEW)
+    operator.ota("verify", number, did)
+    chain.agent.says("software 04020007 of the module is tried now")
+    mark = chain.agent.mark()
+    chain.agent.says("back to the one before", since=mark)
+    chain.agent.says("online, did " + did, since=mark)
+    chain.app.control(did, power=True)
+    chain.mcu.says("control: power true")
+    chain.agent.signal(signal.SIGTERM)
+    assert chain.agent.wait() == 0
