@@ -13,21 +13,25 @@ TEST_STAMP := $(VENV)/installed-for-test
 FUZZ_STAMP := $(VENV)/installed-for-fuzz
 MUTATION_STAMP := $(VENV)/installed-for-mutation
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+STUBS_VERSION := 1.29.0.post1
+STUBS := build/stubs/esp8266 build/stubs/esp32
 LINTED := mcu_proto gagent ports tools tests
 
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint coverage mutation bench fleet fuzz size clean
+.PHONY: help demo run test lint coverage mutation bench fleet fuzz firmware heap size clean
 
 help:
 	@echo "make demo                      local cloud, simulated MCU and one agent; every step shown (ARGS=--once ends by itself)"
 	@echo "make run PORT=/dev/ttyUSB0     the same with a real MCU on that port (BAUD=9600, ARGS=...)"
 	@echo "make test                      lint, then all tests (ARGS='-k frame' for some)"
-	@echo "make lint                      ruff and mypy"
+	@echo "make lint                      ruff, mypy, and pyright for the boards"
 	@echo "make coverage                  lines and branches of mcu_proto that no example runs: none"
 	@echo "make mutation                  changes mcu_proto in 2,000 ways and counts those that no test sees (10 minutes)"
 	@echo "make bench                     latency, throughput, memory, start, outage, 64 ports: on this machine, in some minutes"
 	@echo "make fleet                     10,000 agents that lose their broker, on a virtual clock (ARGS='--agents 1000')"
 	@echo "make fuzz SECONDS=60           every fuzz target for so long (ARGS='link frame' for some)"
+	@echo "make firmware                  what goes onto ESP8266, ESP32 and Pico W, into build/firmware (ARGS=esp32 for one)"
+	@echo "make heap                      what the MicroPython port needs of a heap, in each form (a minute)"
 	@echo "make size                      bytes of every file compiled for a chip; lowers the budget"
 	@echo "make clean                     removes $(VENV), build and caches"
 
@@ -42,11 +46,14 @@ run:
 test: lint
 	@sh tests/system_packages.sh
 	@$(BIN)/python -m pytest -rs $(ARGS)
+	@echo "the tests of the cloud again, on PostgreSQL ..."
+	@CLOUD_DATABASE=postgresql $(BIN)/python -m pytest -q -rs tests/cloud $(ARGS) || test $$? = 5
 
-lint: $(TEST_STAMP)
+lint: $(TEST_STAMP) $(STUBS)
 	@$(BIN)/ruff check --quiet $(LINTED)
 	@$(BIN)/ruff format --quiet --check $(LINTED) || { echo "not formatted: $(BIN)/ruff format $(LINTED)" >&2; exit 1; }
 	@$(BIN)/mypy
+	@$(BIN)/python tests/pyright_boards.py $(STUBS)
 
 coverage: $(TEST_STAMP)
 	@$(BIN)/python -m pytest -q tests/proto -m "not hypothesis" --cov --cov-fail-under=100 $(ARGS)
@@ -66,6 +73,18 @@ fleet: $(RUN_STAMP)
 
 fuzz: $(FUZZ_STAMP)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz run --seconds $(SECONDS) $(ARGS)
+
+firmware: $(TEST_STAMP)
+	@$(BIN)/python ports/micropython/firmware.py $(ARGS)
+
+heap: $(TEST_STAMP)
+	@PYTHONPATH=.:ports/linux:ports/micropython:tools:tests $(BIN)/python tests/upy_heap.py
+
+# What a board's firmware has, for pyright: each board has its own `machine` and `network`.
+build/stubs/%: pyproject.toml | $(TEST_STAMP)
+	@echo "installing the types of $* into $@ ..."
+	@rm -rf $@
+	@$(PIP_INSTALL) --target $@ micropython-$*-stubs==$(STUBS_VERSION)
 
 size: $(TEST_STAMP)
 	@PYTHONPATH=ports/micropython $(BIN)/python tests/mpy_size.py

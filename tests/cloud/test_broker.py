@@ -210,7 +210,7 @@ async def test_retained_message_is_not_kept(kind, tmp_path):
         device.send(publish_packet("dev2app/" + DID, b"old", flags=1))
         assert await _message(bench) == ("dev2app/" + DID, b"old")
         late = asyncio.Queue()
-        cloud = CloudMqtt(lambda topic, payload: late.put_nowait(payload))
+        cloud = CloudMqtt(lambda message: late.put_nowait(message.payload), ("dev2app/#",))
         await cloud.start("127.0.0.1", bench.broker.port, bench.broker.cloud_username, bench.broker.cloud_password)
         device.send(publish_packet("dev2app/" + DID, b"new"))
         assert await asyncio.wait_for(late.get(), PATIENCE_S) == b"new"

@@ -1,11 +1,13 @@
 """mosquitto's log lines, as version 2.0.11 wrote them unless it says otherwise."""
 
 import pytest
-from localcloud.mosquitto_log import Connected, Disconnected, Subscribed, parse_line
+from localcloud.mosquitto_log import Connected, Disconnected, Published, Subscribed, parse_line
 
 LINES = {
-    "New client connected from 127.0.0.1:57102 as dev1 (p1, c1, k120, u'dev1').": Connected("dev1", "127.0.0.1", 120),
-    "New client connected from ::1:57102 as dev1 (p2, c0, k0, u'dev1').": Connected("dev1", "::1", 0),
+    "New client connected from 127.0.0.1:57102 as dev1 (p1, c1, k120, u'dev1').": Connected(
+        "dev1", "127.0.0.1", 120, "dev1"
+    ),
+    "New client connected from ::1:57102 as dev1 (p2, c0, k0, u'dev1').": Connected("dev1", "::1", 0, "dev1"),
     "dev1 0 app2dev/dev1/#": Subscribed("dev1", "app2dev/dev1/#"),
     "Client dev1 disconnected.": Disconnected("dev1", "mqtt_disconnect"),
     "Client dev1 closed its connection.": Disconnected("dev1", "tcp_closed"),
@@ -21,6 +23,9 @@ LINES = {
     "New connection from 127.0.0.1:57102 on port 1883.": None,
     "dynsec: control/control | createClient | username=d2 | password=*****": None,
     "mosquitto version 2.0.11 running": None,
+    "Received PUBLISH from dev1 (d0, q0, r0, m0, 'cli2ser_req', ... (6 bytes))": Published("dev1", "cli2ser_req", 6),
+    "Received PUBLISH from dev1 (d0, q0, r0, m0, 'dev2app/dev1', ... (15 bytes))": None,
+    "Sending PUBLISH to dev1 (d0, q0, r0, m0, 'cli2ser_req', ... (6 bytes))": None,
     "": None,
 }
 

@@ -154,7 +154,8 @@ def test_the_other_upgrade_questions_are_answered_with_nothing_new(cloud):
     query = "?hard_version=1&soft_version=2&product_key=%s&type=2" % PRODUCT_KEY
     assert cloud.request("GET", "/dev/ota/v4.1/latest" + query).code == 9500
     reply = cloud.request("GET", "/dev/ota/target_fid%s&did=x&current_fid=17" % query)
-    assert reply.body == b"target_fid=17&download_url=http://127.0.0.1/dev/ota/download/17&"
+    place = "http://127.0.0.1:%d/dev/ota/download/17" % cloud.cloud.http_port
+    assert reply.body == b"target_fid=17&download_url=%s&" % place.encode()
 
 
 def test_a_third_party_cloud_is_told_yes_so_that_the_module_stops_asking(cloud):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from localcloud.relay import MAX_CONTROL
+from testkit import device_state
 from testkit.cloud_running import APP_ID, LAMP, PRODUCT_KEY, mqtt_device, running_cloud, wait_until
 
 from gagent import wire
@@ -77,7 +78,7 @@ def test_a_device_that_never_reported_has_no_state(cloud):
 
 def test_a_state_older_than_a_day_is_not_the_latest(cloud):
     home = _Home(cloud, "DD04")
-    cloud.cloud.store.devices.merge_attrs(home.did, {"power": True}, time.time() - 86500)
+    device_state.report(cloud.cloud.store, home.did, {"power": True}, time.time() - 86500)
     assert home.latest() == {"did": home.did, "updated_at": 0, "attr": {}}
 
 
@@ -106,6 +107,14 @@ def test_attributes_are_sent_to_the_device_by_name(cloud):
         }
 
 
+@pytest.mark.parametrize(("mode", "label"), [("night", "night"), (2, "night"), (0, "white")])
+def test_an_enum_is_set_by_label_or_by_index(cloud, mode, label):
+    home = _Home(cloud, "DD1A")
+    with mqtt_device(cloud, home.did) as device:
+        assert home.control(attrs={"mode": mode}).status == 200
+        assert SCHEMA.decode_control(_heard(device)) == {"mode": label}
+
+
 @pytest.mark.parametrize("scene", [base64.b64encode(b"\xff\xfe\xfd\xfc").decode(), [255, 254, 253, 252]])
 def test_binary_attributes_come_as_base64_or_as_numbers(cloud, scene):
     home = _Home(cloud, "DD07")
@@ -114,7 +123,16 @@ def test_binary_attributes_come_as_base64_or_as_numbers(cloud, scene):
         assert SCHEMA.decode_control(_heard(device)) == {"scene": b"\xff\xfe\xfd\xfc"}
 
 
-@pytest.mark.parametrize("body", [{"raw": [5, 97, 255]}, {"raw": "0561ff"}, {"raw": "BWH/", "binary_coding": "base64"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"raw": [5, 97, 255]},
+        {"raw": [5, 97, 255], "binary_coding": "array"},
+        {"raw": "0561ff"},
+        {"raw": "0561ff", "binary_coding": "hex"},
+        {"raw": "BWH/", "binary_coding": "base64"},
+    ],
+)
 def test_raw_bytes_are_sent_as_they_are(cloud, body):
     home = _Home(cloud, "DD08")
     with mqtt_device(cloud, home.did) as device:
@@ -152,6 +170,10 @@ def test_the_longest_raw_command_is_sent_and_a_longer_one_is_not(cloud):
         ({"attrs": {"power": {}}}, 9025),
         ({"attrs": {"scene": 10**9}}, 9025),
         ({"attrs": {"scene": "0102030405"}}, 9025),
+        ({"raw": "0561ff", "binary_coding": "array"}, 9025),
+        ({"raw": "0561f"}, 9025),
+        ({"raw": [256]}, 9025),
+        ({"raw": [5], "binary_coding": "octal"}, 9015),
     ],
 )
 def test_a_control_that_means_nothing_is_refused_and_the_device_hears_nothing(cloud, body, code):
@@ -200,6 +222,19 @@ def test_the_datapoints_are_served_as_they_were_added(cloud):
     assert cloud.app("GET", "/app/datapoint?product_key=" + PRODUCT_KEY.upper()).json == LAMP
     assert cloud.app("GET", "/app/datapoint?product_key=" + "00" * 16).code == 9002
     assert cloud.app("GET", "/app/datapoint").code == 9015
+
+
+def test_the_datapoints_are_served_to_the_old_site_address_too(cloud):
+    assert cloud.request("GET", "/v2/datapoint?format=json&product_key=" + PRODUCT_KEY).json == LAMP
+
+
+def test_the_latest_state_needs_no_user_and_one_who_is_shown_must_be_bound(cloud):
+    home = _Home(cloud, "DD19")
+    path = "/app/devdata/%s/latest" % home.did
+    assert cloud.app("GET", path).status == cloud.app("GET", path, token=home.token).status == 200
+    assert cloud.app("GET", path, token=cloud.user("stranger")).code == 9017
+    assert cloud.app("GET", path, token="0" * 32).code == 9004
+    assert cloud.app("GET", path.replace(home.did, "x" * 22)).code == 9014
 
 
 def test_messages_are_recorded_in_both_directions(cloud):

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from localcloud.store.history import Span
 from testkit.cloud_running import mqtt_device, running_cloud, wait_until
 
 
@@ -49,10 +50,12 @@ def test_a_reset_device_goes_offline_for_that_reason(cloud):
     with mqtt_device(cloud, did) as device:
         cloud.register("EE03", "KLMNOPQRST")
         assert device.is_gone.wait(10)
-    token = cloud.user("later")
-    cloud.cloud.store.bindings.bind(cloud.app("GET", "/app/users", token=token).json["uid"], did, {})
-    wait_until(lambda: len(_changes(cloud, did, token)) == 2)
-    assert _changes(cloud, did, token)[1]["reason"] == "offline_reset"
+    everything = Span(0.0, time.time() + 60, newest_first=False, skip=0, limit=10)
+    _, changes = cloud.cloud.store.history.presence(did, everything)
+    assert [(change.type, change.reason) for change in changes] == [
+        ("dev_online", None),
+        ("dev_offline", "offline_reset"),
+    ]
 
 
 @pytest.mark.parametrize("is_clean", [True, False])

@@ -5,9 +5,12 @@ import socket
 
 import pytest
 from localcloud.app import Cloud
-from localcloud.http_server import HttpServer, ListenError
+from localcloud.http_server import HttpServer
+from localcloud.listener import ListenError
 from localcloud.settings import Settings
 from starlette.responses import StreamingResponse
+
+FREE = {"http_host": "127.0.0.1", "mqtt_host": "127.0.0.1", "mqtt_port": 0, "ws_port": 0, "wss_port": 0}
 
 
 async def _stream(scope, receive, send):
@@ -51,7 +54,7 @@ def test_a_cloud_that_cannot_start_leaves_no_port_open(tmp_path):
     async def scene():
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
-            cloud = Cloud(Settings(tmp_path, http_host="127.0.0.1", http_port=port, mqtt_host="127.0.0.1", mqtt_port=0))
+            cloud = Cloud(Settings(tmp_path, http_port=port, **FREE))
             with pytest.raises(ListenError):
                 await cloud.start()
         with pytest.raises(OSError):
@@ -62,7 +65,7 @@ def test_a_cloud_that_cannot_start_leaves_no_port_open(tmp_path):
 
 def test_a_cloud_can_be_stopped_twice_and_started_again(tmp_path):
     async def scene():
-        cloud = Cloud(Settings(tmp_path, http_host="127.0.0.1", http_port=0, mqtt_host="127.0.0.1", mqtt_port=0))
+        cloud = Cloud(Settings(tmp_path, http_port=0, **FREE))
         for _ in range(2):
             await cloud.start()
             await cloud.stop()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from localcloud.accounts import Accounts
 from localcloud.errors import DEVICE_OFFLINE, REQUEST_THROTTLED, ApiError
+from localcloud.events import LocalBus
 from localcloud.presence import Sessions
 from localcloud.store.store import open_store
 
@@ -19,7 +20,7 @@ def store(tmp_path):
 
 
 def _sessions(store, **limits) -> Sessions:
-    return Sessions(store.history, Accounts(store.devices, adopt=True), **limits)
+    return Sessions(store.device_sessions, Accounts(store, adopt=True), LocalBus(), **limits)
 
 
 def _connect(sessions: Sessions, again: bool = False) -> None:
@@ -102,4 +103,4 @@ def test_who_sends_more_than_a_device_can_take_is_throttled(store):
 def test_an_end_of_a_session_that_never_was_is_ignored(store):
     sessions = _sessions(store)
     sessions.device_disconnected(DID, "tcp_closed")
-    assert store.history.left_online() == []
+    assert store.device_sessions.all() == []

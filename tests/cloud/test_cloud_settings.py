@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -19,38 +20,53 @@ def test_flags_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
     assert settings == Settings(Path("/srv/cloud"), http_port=8081, mqtt_port=1884)
 
 
+SETTINGS = {
+    "data_dir": ('"/d"', Path("/d")),
+    "http_host": ('"127.0.0.1"', "127.0.0.1"),
+    "http_port": ("1", 1),
+    "mqtt_host": ('"::1"', "::1"),
+    "mqtt_port": ("65535", 65535),
+    "https_port": ("443", 443),
+    "mqtts_port": ("2", 2),
+    "ws_port": ("3", 3),
+    "wss_port": ("4", 4),
+    "broker": ('"mosquitto"', "mosquitto"),
+    "broker_accounts": ('"http"', "http"),
+    "advertised_host": ('"192.168.1.2"', "192.168.1.2"),
+    "regions": ('{ "a.example" = "b.example" }', {"a.example": "b.example"}),
+    "database_url": ('"sqlite://"', "sqlite://"),
+    "adopt": ("false", False),
+    "apps": ('"listed"', "listed"),
+    "token_days": ("168", 168),
+    "history_days": ("30", 30),
+    "latest_hours": ("48", 48),
+    "code_hours": ("1", 1),
+    "requests_per_minute": ("0", 0),
+    "sender": ('["send", "--sms"]', ("send", "--sms")),
+    "third_party": ('["ask"]', ("ask",)),
+    "products": ('"any"', "any"),
+    "deprecated": ('"served"', "served"),
+}
+
+
+def test_a_url_names_a_broker(tmp_path):
+    for url in ("mqtt://user:secret@broker.example.org", "mqtts://user:secret@10.0.0.1:8884"):
+        assert _read(tmp_path, 'broker = "%s"' % url).broker == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:secret@h", "mqtt://h", "mqtt://u:secret@", "mqtt://u:secret@h:0", "mqtt://u:secret@h:x"]
+)
+def test_what_is_wrong_with_a_broker_url_is_said_without_its_password(tmp_path, url):
+    with pytest.raises(SettingsError, match="broker is unusable, expected one of") as refused:
+        _read(tmp_path, 'broker = "%s"' % url)
+    assert "secret" not in str(refused.value)
+
+
 def test_every_setting_can_be_read_from_a_file(tmp_path):
-    text = """
-        data_dir = "/d"
-        http_host = "127.0.0.1"
-        http_port = 1
-        mqtt_host = "::1"
-        mqtt_port = 65535
-        broker = "mosquitto"
-        advertised_host = "192.168.1.2"
-        database_url = "sqlite://"
-        adopt = false
-        apps = "listed"
-        token_days = 168
-        history_days = 30
-        products = "any"
-    """
-    settings = _read(tmp_path, text)
-    assert settings == Settings(
-        Path("/d"),
-        "127.0.0.1",
-        1,
-        "::1",
-        65535,
-        "mosquitto",
-        "192.168.1.2",
-        "sqlite://",
-        False,
-        "listed",
-        168,
-        30,
-        "any",
-    )
+    text = "\n".join("%s = %s" % (key, value) for key, (value, _) in SETTINGS.items())
+    assert _read(tmp_path, text) == Settings(**{key: value for key, (_, value) in SETTINGS.items()})
+    assert set(SETTINGS) == {field.name for field in dataclasses.fields(Settings)}
 
 
 @pytest.mark.parametrize(

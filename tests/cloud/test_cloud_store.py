@@ -6,8 +6,11 @@ from localcloud.catalog import CatalogError, add_app, add_product, add_user
 from localcloud.settings import Settings
 from localcloud.store.database import StoreError, open_database
 from localcloud.store.history import APP2DEV, Message, Presence, Span
+from localcloud.store.retention import EXPIRED_TOKENS_S
 from localcloud.store.store import open_store
+from localcloud.store.tables import SCHEMA_VERSION
 from sqlalchemy import text
+from testkit import databases, device_state
 from testkit.cloud_running import LAMP
 
 ALL = Span(0, 10**12, True, 0, 1000)
@@ -15,13 +18,13 @@ ALL = Span(0, 10**12, True, 0, 1000)
 
 @pytest.fixture
 def store(tmp_path):
-    store = open_store("sqlite:///%s" % (tmp_path / "cloud.db"))
+    store = open_store(databases.url_of(tmp_path))
     yield store
     store.close()
 
 
 def test_what_was_stored_is_there_after_opening_again(tmp_path):
-    settings = Settings(tmp_path / "data")
+    settings = Settings(tmp_path / "data", database_url=databases.url_of(tmp_path))
     store = open_cloud_store(settings)
     did = store.devices.add("aa" * 16, "mac", "PASSCODE")
     store.close()
@@ -30,6 +33,7 @@ def test_what_was_stored_is_there_after_opening_again(tmp_path):
     again.close()
 
 
+@pytest.mark.sqlite
 def test_only_the_owner_can_read_the_data(tmp_path):
     store = open_cloud_store(Settings(tmp_path / "data"))
     store.devices.add("aa" * 16, "mac", "PASSCODE")
@@ -40,11 +44,13 @@ def test_only_the_owner_can_read_the_data(tmp_path):
     assert set(modes.values()) == {0o600}
 
 
+@pytest.mark.sqlite
 def test_a_data_directory_may_have_any_name(tmp_path):
     open_cloud_store(Settings(tmp_path / "50% off? #1 &c")).close()
     assert (tmp_path / "50% off? #1 &c" / "cloud.db").exists()
 
 
+@pytest.mark.sqlite
 def test_a_directory_with_other_things_in_it_keeps_its_mode(tmp_path):
     (tmp_path / "letter").touch()
     tmp_path.chmod(0o755)
@@ -80,13 +86,15 @@ def test_a_file_that_is_no_database_is_told_and_kept(tmp_path):
     assert path.read_bytes().startswith(b"my diary")
 
 
-def test_a_database_of_another_version_is_refused(tmp_path):
-    url = "sqlite:///%s" % (tmp_path / "cloud.db")
+def test_a_database_of_a_newer_version_is_refused(tmp_path):
+    url = databases.url_of(tmp_path)
     engine = open_database(url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE schema_info SET version = 99"))
     engine.dispose()
-    with pytest.raises(StoreError, match="tables of version 99, this localcloud needs version 1"):
+    with pytest.raises(
+        StoreError, match="tables of version 99, this localcloud knows them up to version %d" % SCHEMA_VERSION
+    ):
         open_database(url)
 
 
@@ -94,12 +102,12 @@ def test_old_records_and_tokens_are_dropped_and_new_ones_kept(store):
     for at in (100.0, 200.0):
         store.history.add_message(Message("did", at, APP2DEV, "ip", b"x"))
         store.history.add_presence(Presence("did", at, "dev_online", "ip"))
-    store.history.drop(before=150)
+    store.retention.apply(150 + 86400, 1, 24)
     assert [message.at for message in store.history.messages("did", ALL)[1]] == [200.0]
     assert [change.at for change in store.history.presence("did", ALL)[1]] == [200.0]
-    uid = store.users.add("anna", "hash", "en").uid
+    uid = store.users.add(username="anna").uid
     old, new = (store.users.issue_token(uid, expire_at) for expire_at in (100, 200))
-    store.users.drop_tokens(expired_before=150)
+    store.retention.apply(150 + EXPIRED_TOKENS_S, 10000, 24)
     assert store.users.by_token(old) is None
     assert store.users.by_token(new)[0].uid == uid
 
@@ -113,8 +121,8 @@ def test_a_span_leaves_out_its_start_and_takes_in_its_end(store):
 
 def test_a_report_of_some_attributes_leaves_the_others_as_they_were(store):
     did = store.devices.add("aa" * 16, "mac", "PASSCODE")
-    store.devices.merge_attrs(did, {"a": 1, "b": "摄氏"}, 1.0)
-    store.devices.merge_attrs(did, {"a": 2}, 2.0)
+    device_state.report(store, did, {"a": 1, "b": "摄氏"}, 1.0)
+    device_state.report(store, did, {"a": 2}, 2.0)
     assert (store.devices.get(did).attrs, store.devices.get(did).attrs_at) == ({"a": 2, "b": "摄氏"}, 2.0)
 
 

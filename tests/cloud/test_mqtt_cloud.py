@@ -38,7 +38,7 @@ async def test_session_comes_back_when_the_broker_does(tmp_path, caplog):
 @in_loop
 async def test_refused_session_is_one_clear_error(tmp_path):
     async with running_broker("embedded", tmp_path) as bench:
-        session = CloudMqtt(lambda topic, payload: None)
+        session = CloudMqtt(lambda message: None, ("dev2app/#",))
         with pytest.raises(BrokerError, match=r"port %d: Bad user name or password" % bench.broker.port):
             await session.start("127.0.0.1", bench.broker.port, bench.broker.cloud_username, "wrong")
 
@@ -48,11 +48,11 @@ async def test_message_that_is_not_handled_is_logged_and_the_next_one_comes(tmp_
     async with running_broker("embedded", tmp_path, LOGIN) as bench, raw_client(bench) as device:
         got = asyncio.Queue()
 
-        def handle(topic, payload):
-            got.put_nowait(payload)
+        def handle(message):
+            got.put_nowait(message.payload)
             raise ValueError("handler is broken")
 
-        session = CloudMqtt(handle)
+        session = CloudMqtt(handle, ("dev2app/#",))
         await session.start("127.0.0.1", bench.broker.port, bench.broker.cloud_username, bench.broker.cloud_password)
         await device.connect()
         for payload in (b"first", b"second"):
@@ -76,7 +76,7 @@ async def test_broker_that_listens_everywhere_is_found(tmp_path):
         "embedded", host="0.0.0.0", port=0, data_dir=tmp_path, credentials=Store(), listener=Presence()
     )
     await broker.start()
-    session = CloudMqtt(lambda topic, payload: None)
+    session = CloudMqtt(lambda message: None, ("dev2app/#",))
     await session.start("0.0.0.0", broker.port, broker.cloud_username, broker.cloud_password)
     await session.stop()
     await broker.stop()

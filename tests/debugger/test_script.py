@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from mcu_debugger.commands import COMMANDS, CommandError, Table, parse_command
+from mcu_debugger.commands import CommandError, Table, parse_command
 from mcu_debugger.script import ScriptError, ScriptRun, parse_script
-from mcu_debugger.simulator import McuSimulator
+from mcu_debugger.sim_commands import COMMANDS
+from mcu_debugger.simulator import FACTS, McuSimulator
 from testkit.repository import ROOT
 
 from mcu_proto.const import CMD_GET_TIME, CMD_MODULE_STATUS, CMD_P0_DOWN, STATUS_CLOUD
@@ -24,7 +25,7 @@ def simulator():
 
 
 def run_of(text, simulator):
-    return ScriptRun(parse_script(text, simulator.schema), simulator)
+    return ScriptRun(parse_script(text, simulator.schema, COMMANDS, FACTS), simulator)
 
 
 def commands_in(effects):
@@ -141,9 +142,16 @@ def test_bad_line_is_named_before_anything_is_performed(simulator, line, why):
 
 
 def test_every_command_is_performed(simulator):
-    arguments = {"set": " power on", "raise": " alert_frost", "clear": " alert_frost"}
+    arguments = {
+        "set": " power on",
+        "raise": " alert_frost",
+        "clear": " alert_frost",
+        "wave": " water_in sine 20 30 10s",
+        "misbehave": " checksum 3",
+        "raw": " ff ff",
+    }
     for name in COMMANDS:
-        call = parse_command(name + arguments.get(name, ""), simulator.schema)
+        call = parse_command(name + arguments.get(name, ""), simulator.schema, COMMANDS)
         effects, outputs = call.run(simulator, call.argument, 0)
         assert isinstance(effects, list)
         assert isinstance(outputs, list)
@@ -163,16 +171,16 @@ def test_every_command_is_performed(simulator):
     ],
 )
 def test_command_sends_its_request(simulator, line, cmd, payload):
-    call = parse_command(line, simulator.schema)
+    call = parse_command(line, simulator.schema, COMMANDS)
     effects, _ = call.run(simulator, call.argument, 0)
     assert effects == [SendSerial(encode_frame(cmd, 0, payload))]
 
 
 def test_get_and_attrs_show_values(simulator):
     simulator.set({"water_in": 31.5}, 0)
-    call = parse_command("get water_in", simulator.schema)
+    call = parse_command("get water_in", simulator.schema, COMMANDS)
     assert call.run(simulator, call.argument, 0) == ([], ["water_in 31.5"])
-    call = parse_command("attrs", simulator.schema)
+    call = parse_command("attrs", simulator.schema, COMMANDS)
     (table,) = call.run(simulator, call.argument, 0)[1]
     assert isinstance(table, Table)
     assert len(table.rows) == len(simulator.values)
@@ -180,4 +188,4 @@ def test_get_and_attrs_show_values(simulator):
 
 def test_empty_line_is_no_command(simulator):
     with pytest.raises(CommandError):
-        parse_command("  ", simulator.schema)
+        parse_command("  ", simulator.schema, COMMANDS)

@@ -4,15 +4,13 @@ import json
 from random import Random
 
 import pytest
-from mcu_debugger.simulator import (
-    CHANGE_INTERVAL,
-    REPORT_INTERVAL,
-    RESTART_DELAY,
+from mcu_debugger.appliance import CHANGE_INTERVAL, REPORT_INTERVAL
+from mcu_debugger.bootloader import RESTART_DELAY
+from mcu_debugger.mcu_events import (
     Controlled,
     HeartbeatSeen,
     Ignored,
     InfoSent,
-    McuSimulator,
     ModuleInfoReceived,
     RestartAsked,
     Restarted,
@@ -21,6 +19,7 @@ from mcu_debugger.simulator import (
     TimeReceived,
     TransparentReceived,
 )
+from mcu_debugger.simulator import McuSimulator
 from testkit.null_modem import LINES, LinkEnd, NullModem
 from testkit.repository import ROOT
 
@@ -392,11 +391,6 @@ def test_handle_timeout_is_harmless_when_early(line):
     line.set(water_in=20)
     line.set(water_in=21)
     assert line.simulator.handle_timeout(line.now) == []
-
-
-def test_variable_length_product_is_refused():
-    with pytest.raises(LocalError, match="var_len"):
-        McuSimulator(PRODUCT | {"protocolType": "var_len"})
 
 
 def test_product_without_a_product_key_is_refused():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from mcu_debugger.hexdump import HexError, decode_lines, parse_hex
-from mcu_debugger.simulator import Controlled, Ignored, StatusChanged
+from mcu_debugger.mcu_events import Controlled, Ignored, StatusChanged
 from mcu_debugger.view import attr_rows, event_line, frame_lines, range_text, status_text, table_lines, value_text
 from testkit.repository import ROOT
 

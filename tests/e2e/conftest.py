@@ -15,10 +15,16 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.fixture
-def chain(processes: Processes) -> Chain:
-    return Chain(processes)
+def port() -> type[Chain]:
+    """Whose agent stands in the middle; a file that is about every port has a fixture of this name itself."""
+    return Chain
+
+
+@pytest.fixture
+def chain(processes: Processes, port: type[Chain]) -> Chain:
+    return port(processes)
 
 
 @pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
-def chain_of_each_broker(processes: Processes, request: pytest.FixtureRequest) -> Chain:
-    return Chain(processes, request.param)
+def chain_of_each_broker(processes: Processes, port: type[Chain], request: pytest.FixtureRequest) -> Chain:
+    return port(processes, request.param)

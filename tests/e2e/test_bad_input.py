@@ -189,7 +189,7 @@ def test_a_cloud_that_cannot_keep_its_data_says_so_and_ends(processes):
 
 def test_a_database_that_is_none_is_told_and_kept(processes):
     (processes.folder / "cloud.db").write_bytes(b"my diary" * 1000)
-    ports = ("--http-port", 0, "--mqtt-port", 0)
+    ports = ("--http-port", 0, "--mqtt-port", 0, "--ws-port", 0, "--wss-port", 0)
     cloud = processes.run("localcloud", "run", "--data", processes.folder, *ports)
     assert cloud.wait() == 1
     (line,) = cloud.stderr.splitlines()

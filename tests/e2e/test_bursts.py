@@ -5,7 +5,7 @@ import subprocess
 
 import paho.mqtt.client as paho
 import pytest
-from mcu_debugger.simulator import Controlled
+from mcu_debugger.mcu_events import Controlled
 from paho.mqtt.enums import CallbackAPIVersion
 from testkit import mqtt_script as script
 from testkit.device_api_stub import DeviceApiStub, did_of

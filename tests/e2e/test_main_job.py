@@ -2,13 +2,20 @@
 
 import stat
 
-from testkit.chain_running import PRODUCT_KEY
+import pytest
+from testkit.chain_running import PRODUCT_KEY, Chain
 from testkit.processes_running import until
+from testkit.upy_chain import UpyChain
 
 from gagent import wire
 
 # What a module answers to a control that the MCU took: an envelope without P0.
 TAKEN = wire.encode(wire.CLOUD_REPORT, b"")
+
+
+@pytest.fixture(params=[Chain, pytest.param(UpyChain, marks=pytest.mark.micropython)], ids=["linux", "micropython"])
+def port(request):
+    return request.param
 
 
 def test_a_device_comes_online_reports_and_is_controlled(chain_of_each_broker):

@@ -30,7 +30,7 @@ def serial(name: str) -> list[Write]:
     """Every write on the serial line; a dribbled frame is one write, at the line of its first byte."""
     writes: list[Write] = []
     dribbling = False
-    for line, row in _rows(name, "serial"):
+    for line, row in rows(name, "serial"):
         write = Write(name, line, int(row["t_ms"]), row["dir"], bytes.fromhex(row["hex"]))
         single = len(write.data) == 1
         if single and dribbling:
@@ -45,7 +45,7 @@ def messages(name: str) -> list[Message]:
     """Every PUBLISH, also those that share a segment or are cut by it."""
     found = []
     rest = {UP: b"", DOWN: b""}
-    for line, row in _rows(name, "mqtt"):
+    for line, row in rows(name, "mqtt"):
         direction = row["dir"]
         data = bytes.fromhex(row["hex"])
         if direction == UP and data[0] >> 4 == _CONNECT:
@@ -64,7 +64,7 @@ def answers(name: str) -> list[Answer]:
     """Every HTTP answer with the request before it."""
     found = []
     method = path = ""
-    for line, row in _rows(name, "http"):
+    for line, row in rows(name, "http"):
         head, _, body = row["text"].partition("\r\n\r\n")
         words = head.split(" ", 2)
         if row["dir"] == UP:
@@ -74,11 +74,12 @@ def answers(name: str) -> list[Answer]:
     return found
 
 
-def _rows(name: str, link: str) -> Iterator[tuple[int, dict]]:
+def rows(name: str, *links: str) -> Iterator[tuple[int, dict]]:
+    """(line, what stands there) of everything that went over these links."""
     lines = (CAPTURES / (name + ".jsonl")).read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         row = json.loads(line)
-        if row["link"] == link and row["dir"] != "note":
+        if row["link"] in links and row["dir"] != "note":
             yield number, row
 
 

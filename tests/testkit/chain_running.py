@@ -52,8 +52,8 @@ class Chain:
 
     def start_cloud(self) -> None:
         """Returns when it is ready."""
-        ports = ("--host", "127.0.0.1", "--http-port", self.http_port, "--mqtt-port", self.mqtt_port)
-        arguments = ("run", "--data", self.data, "--broker", self._broker, *ports)
+        ports = ("--http-port", self.http_port, "--mqtt-port", self.mqtt_port, "--ws-port", 0, "--wss-port", 0)
+        arguments = ("run", "--data", self.data, "--broker", self._broker, "--host", "127.0.0.1", *ports)
         self.cloud = self.processes.start("localcloud", *arguments, stdin=subprocess.DEVNULL)
         self.cloud.says("ready")
 

@@ -17,6 +17,8 @@ from localcloud.app import Cloud
 from localcloud.settings import Settings
 from paho.mqtt.enums import CallbackAPIVersion
 
+from . import databases
+
 PRODUCT_KEY = "a1" * 16
 PRODUCT_SECRET = "5e" * 16
 APP_ID = "0a" * 16
@@ -182,8 +184,15 @@ class MqttDevice:
         self._client.loop_start()
         assert self._is_ready.wait(WAIT_S)
 
-    def publish(self, payload: bytes) -> None:
-        self._client.publish("dev2app/" + self.did, payload)
+    def publish(self, payload: bytes, topic: str = "") -> None:
+        """A report, or a message on another topic."""
+        self._client.publish(topic or "dev2app/" + self.did, payload)
+
+    def subscribe(self, *filters: str) -> None:
+        """Returns when the broker has answered."""
+        self._is_ready.clear()
+        self._client.subscribe([(wanted, 0) for wanted in filters])
+        assert self._is_ready.wait(WAIT_S)
 
     def disconnect(self) -> None:
         self._client.disconnect()
@@ -212,6 +221,12 @@ def running_cloud(folder: Path, **settings: Any) -> Iterator[RunningCloud]:
                 "http_port": 0,
                 "mqtt_host": "127.0.0.1",
                 "mqtt_port": 0,
+                "ws_port": 0,
+                "wss_port": 0,
+                "https_port": 0,
+                "mqtts_port": 0,
+                "database_url": databases.url_of(folder),
+                "requests_per_minute": 0,
                 **settings,
             }
         )

@@ -10,6 +10,7 @@ import heapq
 import json
 import random
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -53,7 +54,9 @@ class FirmwareWorld:
         self.now = 0
         self.happened = False
         self.log: list[str] = []
-        self._events: list[tuple[int, int, object, tuple]] = []
+        self._events: list[tuple[int, int, Callable, tuple]] = []
+        self.agent: Agent | None = None
+        self.mcu: McuSimulator | None = None
         self._count = 0
         self.image = b"SOFT_VER=%s\n" % NEW.encode() + self.rng.randbytes(self.rng.randrange(200, 12_000))
         self._key = Ed25519PrivateKey.generate()
@@ -107,7 +110,6 @@ class FirmwareWorld:
         config.signatures = ota.SIGNATURES_WARN
         # Nobody draws the same waits twice.
         self.agent = Agent(config, self.rng.randbytes, BAUD, crypto=Crypto(), max_firmware=1 << 20)
-        self._epoch = self._count
         self._perform(self.agent.start(self.now))
         self._perform(self.agent.network_changed(True, 100, self.now))
 
@@ -193,16 +195,22 @@ class FirmwareWorld:
 
     def _answer(self, name, *args) -> None:
         """An input, unless the agent that asked has lost its power."""
-        agent = self.agent
+        self.at(_HTTP, self._feed_same, self.agent, name, args)
 
-        def give():
-            if self.agent is agent and agent is not None:
-                self._feed(getattr(agent, name), *args)
-
-        self.at(_HTTP, give)
+    def _feed_same(self, agent, name, args) -> None:
+        if agent is not None and self.agent is agent:
+            self._feed(getattr(agent, name), *args)
 
     def _serial(self, effect) -> None:
-        self._send(effect.data, lambda data: self.mcu and self._perform_mcu(self.mcu.receive_serial(data, self.now)))
+        self._send(effect.data, self._to_mcu)
+
+    def _to_mcu(self, data) -> None:
+        if self.mcu is not None:
+            self._perform_mcu(self.mcu.receive_serial(data, self.now))
+
+    def _to_agent(self, data) -> None:
+        if self.agent is not None:
+            self._feed(self.agent.receive_serial, data)
 
     def _send(self, data, deliver) -> None:
         for late, piece in self.spoil(data):
@@ -211,7 +219,7 @@ class FirmwareWorld:
     def _perform_mcu(self, found) -> None:
         for effect in found:
             if isinstance(effect, SendSerial):
-                self._send(effect.data, lambda data: self.agent and self._feed(self.agent.receive_serial, data))
+                self._send(effect.data, self._to_agent)
             elif type(effect).__name__ == "Misbehaved":
                 self.happened = True
 
@@ -247,9 +255,8 @@ class FirmwareWorld:
 
     def _read(self, effect) -> None:
         # At once, as from a disk; but not before the effects behind this one.
-        agent = self.agent
         data = self.store.read(KIND_MCU, effect.offset, effect.size)
-        self.at(0, lambda: self.agent is agent and self._feed(agent.firmware_data, data))
+        self.at(0, self._feed_same, self.agent, "firmware_data", (data,))
 
     def _drop(self, effect) -> None:
         self.store.drop(effect.kind)
@@ -258,8 +265,7 @@ class FirmwareWorld:
         self.log.append("%d: %s %s" % (self.now, effect.code, effect.detail))
 
     def _restart(self, effect) -> None:
-        agent = self.agent
-        self.at(0, lambda: self.agent is agent and self._feed(agent.start))
+        self.at(0, self._feed_same, self.agent, "start", ())
 
     _PERFORM = {
         SendSerial: _serial,

@@ -161,7 +161,7 @@ async def running_broker(kind, data_dir, *logins, subscriptions=("dev2app/#",)):
     store, presence, messages = Store(*logins), Presence(), asyncio.Queue()
     broker = make_broker(kind, host="127.0.0.1", port=0, data_dir=data_dir, credentials=store, listener=presence)
     await broker.start()
-    cloud = CloudMqtt(lambda topic, payload: messages.put_nowait((topic, payload)), subscriptions)
+    cloud = CloudMqtt(lambda message: messages.put_nowait(message[:2]), subscriptions)
     try:
         await cloud.start("127.0.0.1", broker.port, broker.cloud_username, broker.cloud_password)
         yield Bench(broker, store, presence, cloud, messages)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-# Where packages live. `ports/micropython` may be absent.
+# Where packages live.
 PACKAGE_FOLDERS = (".", "ports/linux", "ports/micropython", "tools")
 
 _MADE_BY_TOOLS = {"build", "dist", "state", "__pycache__", "node_modules"}
@@ -26,9 +26,10 @@ def sources(folder: Path) -> list[Path]:
 
 
 def chip_sources() -> list[Path]:
-    """Every Python file that also runs on MicroPython: not `names.py`, for people, nor `fold.py`, which builds."""
-    found = sources(ROOT / "mcu_proto") + sources(ROOT / "gagent") + sources(ROOT / "ports" / "micropython")
-    return [path for path in found if path.name not in ("names.py", "fold.py")]
+    """Every Python file that may run on a chip: not `names.py`, for people, nor what builds or imitates firmware."""
+    port = ROOT / "ports" / "micropython"
+    found = [sources(folder) for folder in (ROOT / "mcu_proto", ROOT / "gagent", port / "gagent_upy", port / "board")]
+    return [path for paths in found for path in paths if path.name != "names.py"]
 
 
 def text_files() -> Iterator[tuple[Path, str]]:

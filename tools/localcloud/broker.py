@@ -12,7 +12,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from localcloud.certificate import TlsFiles
 
 _LOG = logging.getLogger("localcloud.broker")
 
@@ -43,8 +45,17 @@ class DeviceLogin:
     disabled: bool
 
 
+@dataclass(frozen=True)
+class AppLogin:
+    """A user's app that showed a valid token."""
+
+    app_id: str
+    uid: str
+    token_hash: str = field(repr=False)
+
+
 class Credentials(Protocol):
-    """Where the broker finds the devices: the cloud's store."""
+    """Where the broker finds the devices and the users' tokens: the cloud's store."""
 
     def device(self, did: str) -> DeviceLogin | None:
         """The login of one device, None when it is unknown."""
@@ -54,6 +65,18 @@ class Credentials(Protocol):
 
     def learn_passcode(self, did: str, passcode: str) -> None:
         """Keep the passcode an adopted device logged in with for the first time."""
+
+    def app(self, app_id: str, uid: str, token: str) -> AppLogin | None:
+        """The login of an app, None when the token is not one of that user or is over."""
+
+    def is_bound(self, uid: str, did: str) -> bool:
+        """Whether a user may see and control a device."""
+
+    def bound_dids(self, uid: str) -> list[str]:
+        """All the devices of a user."""
+
+    def is_token(self, uid: str, token_hash: str) -> bool:
+        """Whether the token of that hash is one of the user's and not over."""
 
 
 class BrokerListener(Protocol):
@@ -68,11 +91,18 @@ class BrokerListener(Protocol):
     def device_disconnected(self, did: str, reason: str) -> None:
         """A device's session ended."""
 
+    def app_joined(self, did: str, client: str) -> None:
+        """An app, known by its client id, is served the reports of a device from now on."""
+
+    def app_left(self, did: str, client: str) -> None:
+        """It is no longer."""
+
 
 class Broker(Protocol):
     """A broker, whatever its kind. `port` and the cloud's own account are valid after `start`."""
 
     port: int
+    tls_port: int  # 0 without a certificate
     cloud_username: str
     cloud_password: str
 
@@ -88,16 +118,42 @@ class Broker(Protocol):
     async def expel(self, did: str, reason: str) -> None:
         """End the device's session now; it may come back if its login is not disabled."""
 
+    async def sender(self, topic: str, payload: bytes) -> str:
+        """Who sent a message to `cli2ser_req` or `cli2ser`, asked for each in turn; "" when this broker cannot tell."""
+
+    async def admit_app(self, login: AppLogin, token: str) -> None:
+        """Once this returns an app can log in with a token that was just issued."""
+
+    async def expel_app(self, uid: str, token_hash: str | None) -> None:
+        """A token is over, or (None) some of the user's are: no session lives on with one."""
+
+    async def rebind_app(self, uid: str) -> None:
+        """The devices of a user are others than before: its apps reach those and no longer the rest."""
+
+
+class TlsListener(NamedTuple):
+    """Where the broker listens with TLS, and with which certificate. Port 0: any free one."""
+
+    port: int
+    files: TlsFiles
+
 
 def make_broker(
-    kind: str, *, host: str, port: int, data_dir: Path, credentials: Credentials, listener: BrokerListener
+    kind: str,
+    *,
+    host: str,
+    port: int,
+    data_dir: Path,
+    credentials: Credentials,
+    listener: BrokerListener,
+    tls: TlsListener | None = None,
 ) -> Broker:
     """A broker of the kind named, not started; BrokerError when there is no such kind."""
     if kind not in _KINDS:
         raise BrokerError('unknown broker "%s": use one of %s' % (kind, ", ".join(sorted(_KINDS))))
     module, name = _KINDS[kind]
     made: Broker = getattr(importlib.import_module(module), name)(
-        host=host, port=port, data_dir=Path(data_dir), credentials=credentials, listener=_Guarded(listener)
+        host=host, port=port, data_dir=Path(data_dir), credentials=credentials, listener=_Guarded(listener), tls=tls
     )
     return made
 
@@ -116,6 +172,12 @@ class _Guarded:
 
     def device_disconnected(self, did: str, reason: str) -> None:
         self._call(self._listener.device_disconnected, did, reason)
+
+    def app_joined(self, did: str, client: str) -> None:
+        self._call(self._listener.app_joined, did, client)
+
+    def app_left(self, did: str, client: str) -> None:
+        self._call(self._listener.app_left, did, client)
 
     def _call(self, method: Callable[..., None], did: str, *args: str, **kwargs: Any) -> None:
         try:

@@ -21,7 +21,7 @@ class CatalogError(Exception):
 
 
 def add_product(
-    store: Store, definition: dict[str, Any], secret: str, name: str = "", bools: str = "number"
+    store: Store, definition: dict[str, Any], secret: str, name: str = "", bools: str = "number", sharing: bool = False
 ) -> tuple[Product, bool]:
     """(the product, whether it is new). `definition` is what GET /app/datapoint serves."""
     if not isinstance(definition, dict):
@@ -39,7 +39,7 @@ def add_product(
         raise CatalogError("product definition: %s" % error) from None
     name = name or str(definition.get("name") or product_key)
     text = json.dumps({**definition, "product_key": product_key}, ensure_ascii=False)
-    product = Product(product_key, name[:128], secret.lower(), text, bools)
+    product = Product(product_key, name[:128], secret.lower(), text, bools, sharing)
     return product, store.products.put(product)
 
 
@@ -49,12 +49,14 @@ def add_transparent_product(store: Store, product_key: str) -> Product:
     return add_product(store, definition, secrets.token_hex(16))[0]
 
 
-def add_app(store: Store, name: str = "", app_id: str = "") -> App:
-    """The app, with a new id when none is given."""
+def add_app(store: Store, name: str = "", app_id: str = "", secret: str | None = None) -> App:
+    """The app, with a new id when none is given; the app shows that it knows the secret when it asks for codes."""
     app_id = app_id.lower() or secrets.token_hex(16)
     if not _HEX_32.fullmatch(app_id):
         raise CatalogError("app id: expected 32 hex digits")
-    app = App(app_id, name[:128])
+    if secret is not None and not 0 < len(secret) <= 128:
+        raise CatalogError("app secret: expected 1 to 128 characters")
+    app = App(app_id, name[:128], secret)
     store.products.put_app(app)
     return app
 
@@ -67,7 +69,8 @@ def add_user(store: Store, username: str, password: str) -> str:
         auth.check_strength(password)
     except ApiError as error:
         raise CatalogError(error.detail or "") from None
-    user = store.users.add(username, auth.hash_password(password), "en")
+    is_free = store.users.by_name(username) is None
+    user = store.users.add(username=username, password_hash=auth.hash_password(password)) if is_free else None
     if user is None:
         raise CatalogError("user name %s is taken" % username)
     return user.uid

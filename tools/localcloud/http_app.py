@@ -5,6 +5,7 @@ chunk, and headers are spelled the way people write them, because modules and sc
 """
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -14,18 +15,34 @@ from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
 from starlette.types import Receive, Scope, Send
 
+from .console_routes import CONSOLE_ROUTES
 from .errors import FORM_INVALID, NOT_SERVED, SERVER_ERROR, ApiError
-from .request import MAX_BODY, Answer, Fields, Json, Request, Text
+from .request import MAX_BODY, Answer, Blob, Content, Fields, Json, Request, Text, is_plain
 from .routes import ROUTES, Route
 
 if TYPE_CHECKING:
     from .app import Cloud
 
+# So much of a body that is not wanted is read and thrown away: who is cut off while sending does not read the answer.
+MAX_WASTE = 16 * MAX_BODY
+
+# A page runs the console's own scripts, talks to this cloud alone, and is shown in nobody's frame.
+_PAGE_HEADERS = [
+    (
+        b"Content-Security-Policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"Cache-Control", b"no-cache"),
+]
+
 
 def make_app(cloud: "Cloud") -> Starlette:
     """The application that answers for this cloud."""
     by_path: dict[str, dict[str, Route]] = {}
-    for route in ROUTES:
+    for route in (*ROUTES, *CONSOLE_ROUTES):
         by_path.setdefault(route.path, {})[route.method] = route
     app = Starlette(
         routes=[HttpRoute(path, _Endpoint(methods, cloud)) for path, methods in by_path.items()],
@@ -70,48 +87,84 @@ class _Endpoint:
 
     async def _answer(self, http: HttpRequest) -> Answer:
         route = self._methods.get("GET" if http.method == "HEAD" else http.method)
+        # Modules behind one address are many, and what they may do is limited by what they know.
+        if not http.url.path.startswith("/dev/"):
+            self._cloud.limits.request(address(http.scope.get("client")))
         if route is None:
             raise ApiError(NOT_SERVED, "%s is not served here, %s is" % (http.method[:16], " and ".join(self._methods)))
-        request = route.caller(await _read(http), self._cloud)
-        return await route.handler(request, self._cloud)
+        try:
+            request = route.caller(_head(http), self._cloud)
+        except ApiError:
+            await _read(http, 0)
+            raise
+        body = await _read(http, route.max_body)
+        if body is None:
+            raise ApiError(FORM_INVALID, "the body is longer than %d bytes" % route.max_body)
+        return await route.handler(replace(request, body=body), self._cloud)
 
 
-async def _read(http: HttpRequest) -> Request:
-    body = b""
-    async for piece in http.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise ApiError(FORM_INVALID, "the body is longer than %d bytes" % MAX_BODY)
-    server, client = http.scope.get("server"), http.scope.get("client")
+def _head(http: HttpRequest) -> Request:
+    """The request without its body: nothing is kept of what a stranger sends."""
+    if not all(is_plain(value) for value in http.path_params.values()):
+        raise ApiError(NOT_SERVED, "the path holds control characters")
     return Request(
         method=http.method,
         path=http.url.path,
         params=http.path_params,
         query=Fields(http.query_params),
         headers=http.headers,
-        body=body,
-        host=_plain(server[0]) if server else "",
-        ip=_plain(client[0]) if client else "",
+        body=b"",
+        host=address(http.scope.get("server")),
+        ip=address(http.scope.get("client")),
     )
 
 
-def _plain(address: str) -> str:
-    """An IPv4 address also when it comes in the clothes of IPv6: modules know no other."""
-    return address.removeprefix("::ffff:")
+async def _read(http: HttpRequest, at_most: int) -> bytes | None:
+    """The body; None when it is longer."""
+    pieces, size = [], 0
+    async for piece in http.stream():
+        size += len(piece)
+        if size <= at_most:
+            pieces.append(piece)
+        elif size > at_most + MAX_WASTE:
+            break
+    return b"".join(pieces) if size <= at_most else None
+
+
+def address(end: tuple[str, int] | None) -> str:
+    """An IPv4 address also when it comes in the clothes of IPv6: modules know no other. Without a zone."""
+    return end[0].removeprefix("::ffff:").partition("%")[0] if end else ""
 
 
 def _response(path: str, answer: Answer) -> Response:
+    if isinstance(answer, Blob):
+        return _file(answer)
     if isinstance(answer, Text):
         body, content_type = answer.text.encode(), "text/html; charset=utf-8"
+    elif isinstance(answer, Content):
+        body, content_type = answer.data, answer.content_type
     else:
         body = json.dumps(answer.data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         content_type = "application/json"
     response = Response(body, answer.status)
+    if answer.status == 204:
+        response.raw_headers = [(b"Access-Control-Allow-Origin", b"*")]
+        return response
     response.raw_headers = [(b"Content-Type", content_type.encode())]
     if not body or not path.startswith("/dev/"):
         response.raw_headers.append((b"Content-Length", b"%d" % len(body)))
     if not path.startswith("/dev/"):
         response.raw_headers.append((b"Access-Control-Allow-Origin", b"*"))
+    if isinstance(answer, Content):
+        response.raw_headers += _PAGE_HEADERS
+    return response
+
+
+def _file(answer: Blob) -> Response:
+    response = Response(answer.data, answer.status)
+    length = (b"Content-Length", b"%d" % len(answer.data))
+    heads = [(name.encode(), value.encode("latin-1")) for name, value in answer.heads]
+    response.raw_headers = [length, *heads, (b"Content-Type", b"application/octet-stream")]
     return response
 
 

@@ -5,27 +5,27 @@ answer one by one, so what is written in one turn of the loop is held back to it
 """
 
 import asyncio
-import contextlib
-import errno
-import socket
-from collections.abc import Iterator
+import json
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .certificate import TlsFiles
+from .errors import FORM_INVALID, ApiError
+from .listener import Listener
 
 # Seconds in which requests that are being answered may come to their end when the server stops.
 STOP_TIMEOUT = 3
 
 
-class ListenError(Exception):
-    """Nothing can listen there; says why and what to do."""
+class HttpServer(Listener):
+    """Serves `app`, with `tls` over HTTPS; `start` and `stop` of a Listener."""
 
-
-class HttpServer:
-    def __init__(self, app: ASGIApp) -> None:
-        self._config = uvicorn.Config(
+    def __init__(self, app: ASGIApp, tls: TlsFiles | None = None) -> None:
+        config = uvicorn.Config(
             app,
             http=OneWriteProtocol,
             ws="none",
@@ -36,25 +36,10 @@ class HttpServer:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
         )
-        self._server: _Server | None = None
-        self._task: asyncio.Task[None] | None = None
-        self.port = 0
-
-    async def start(self, host: str, port: int) -> None:
-        """Listens; ListenError when that cannot be."""
-        sock = _listen(host, port)
-        self.port = sock.getsockname()[1]
-        self._server = _Server(self._config)
-        self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name="http-server")
-        await self._server.is_up.wait()
-
-    async def stop(self) -> None:
-        if self._server is None or self._task is None:
-            return
-        self._server.should_exit = True
-        await self._task
-        self._server = self._task = None
+        super().__init__(config, "HTTPS" if tls else "HTTP", "--https" if tls else "--http")
 
 
 class OneWriteProtocol(H11Protocol):
@@ -62,6 +47,15 @@ class OneWriteProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_OneWrite(transport, self.loop))
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP gets an error of the table like everything else."""
+        body = json.dumps(ApiError(FORM_INVALID, "this is no HTTP request").body(), separators=(",", ":")).encode()
+        size = str(len(body)).encode()
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", size), (b"Connection", b"close")]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
 
 class _OneWrite(asyncio.Transport):
@@ -104,37 +98,3 @@ class _OneWrite(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._transport.resume_reading()
-
-
-class _Server(uvicorn.Server):
-    """Says when it is up, and leaves the signals to the program it runs in."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.is_up.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-_WHY = {
-    errno.EADDRINUSE: "another program uses it: stop that one, or choose another port with --http-port",
-    errno.EACCES: "ports below 1024 need the right to them: run as root, give python cap_net_bind_service (setcap), "
-    "or choose another port with --http-port",
-}
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        sock = socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        why = _WHY.get(error.errno or 0, "%s: see --http-host" % (error.strerror or error))
-        raise ListenError("HTTP cannot listen on %s port %d: %s" % (host, port, why)) from None
-    sock.setblocking(False)
-    return sock

@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from localcloud import access
-from localcloud.broker import DeviceLogin
+from localcloud.admission import app_username, parse_app
+from localcloud.broker import AppLogin, DeviceLogin, TlsListener
 
 # What the plugin itself uses: passcodes are random, so stretching them would buy nothing and cost each login.
 _ITERATIONS = 101
 # The longest message: a file of 65 kB in one envelope, and the topic.
 _MAX_PACKET = 0x20000
+
+
+_DEFAULTS = {"publishClientSend": False, "publishClientReceive": False, "subscribe": True, "unsubscribe": True}
+# On a broker that is shared.
+_SERVICE_ROLE = "localcloud"
+_SERVICE_FILTERS = ("#", "$SYS/#", "$share/#")
 
 
 class Service(NamedTuple):
@@ -29,8 +36,9 @@ class Service(NamedTuple):
     filters: tuple[str, ...]  # what it may publish to and subscribe to
 
 
-def settings_text(host: str, port: int, plugin: Path, accounts: Path) -> str:
+def settings_text(host: str, port: int, plugin: Path, accounts: Path, tls: TlsListener | None = None) -> str:
     """The text of mosquitto.conf. The log goes to stderr, where the cloud reads who comes and goes."""
+    secure = () if tls is None else _tls_lines(host, tls)
     lines = (
         # Started as root it would change to a user that cannot read these files; as anyone else it ignores this.
         "user root",
@@ -38,6 +46,7 @@ def settings_text(host: str, port: int, plugin: Path, accounts: Path) -> str:
         "allow_anonymous false",
         "persistence false",
         "listener %d %s" % (port, host or "0.0.0.0"),
+        *secure,
         "set_tcp_nodelay true",
         "max_packet_size %d" % _MAX_PACKET,
         "log_dest stderr",
@@ -47,6 +56,8 @@ def settings_text(host: str, port: int, plugin: Path, accounts: Path) -> str:
         "log_type notice",
         "log_type information",
         "log_type subscribe",
+        # Only here does mosquitto say who published to a topic without a did.
+        "log_type debug",
         "connection_messages true",
         "plugin %s" % plugin,
         "plugin_opt_config_file %s" % accounts,
@@ -54,9 +65,20 @@ def settings_text(host: str, port: int, plugin: Path, accounts: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def accounts_document(services: Iterable[Service], logins: Iterable[DeviceLogin]) -> dict[str, Any]:
-    """What the plugin reads at start: our own accounts and every device's."""
+def _tls_lines(host: str, tls: TlsListener) -> tuple[str, ...]:
+    return (
+        "listener %d %s" % (tls.port, host or "0.0.0.0"),
+        "certfile %s" % tls.files.certificate,
+        "keyfile %s" % tls.files.key,
+    )
+
+
+def accounts_document(
+    services: Iterable[Service], logins: Iterable[DeviceLogin], apps: Iterable[tuple[dict[str, Any], list[str]]] = ()
+) -> dict[str, Any]:
+    """What the plugin reads at start: our own accounts, every device's, and the `apps`: (client, dids)."""
     clients, roles = [], []
+    app_roles: dict[str, dict[str, Any]] = {}
     for service in services:
         name = service.username
         roles.append(_role(name, service.filters, service.filters, subscribe=service.filters))
@@ -65,8 +87,27 @@ def accounts_document(services: Iterable[Service], logins: Iterable[DeviceLogin]
         roles.append(_device_role(login))
         client = {"username": login.did, "clientid": login.did, "roles": [{"rolename": login.did}]}
         clients.append({**client, "disabled": login.disabled, **_hashed(login.passcode)})
-    defaults = {"publishClientSend": False, "publishClientReceive": False, "subscribe": True, "unsubscribe": True}
-    return {"defaultACLAccess": defaults, "clients": clients, "groups": [], "roles": roles}
+    for client, dids in apps:
+        role = _app_role(kept_uid(client), dids)
+        clients.append({**client, "roles": [{"rolename": role["rolename"]}]})
+        app_roles[role["rolename"]] = role
+    return {"defaultACLAccess": _DEFAULTS, "clients": clients, "groups": [], "roles": [*roles, *app_roles.values()]}
+
+
+def service_commands(username: str) -> list[dict[str, Any]]:
+    """What makes an administrator of the plugin a cloud, and the broker one where only what is allowed is served."""
+    role = _role(_SERVICE_ROLE, _SERVICE_FILTERS, _SERVICE_FILTERS, subscribe=_SERVICE_FILTERS)
+    acls = [{"acltype": kind, "allow": allow} for kind, allow in _DEFAULTS.items()]
+    return [
+        {"command": "setDefaultACLAccess", "acls": acls},
+        {"command": "createRole", **role},
+        {"command": "addClientRole", "username": username, "rolename": _SERVICE_ROLE},
+    ]
+
+
+def is_service(client: dict[str, Any]) -> bool:
+    """Whether an account, as the plugin shows it, is a cloud's."""
+    return any(role.get("rolename") == _SERVICE_ROLE for role in client.get("roles", ()))
 
 
 def is_known(login: DeviceLogin) -> bool:
@@ -96,6 +137,37 @@ def kick_commands(login: DeviceLogin) -> list[dict[str, Any]]:
     """What ends the session of an account that stays."""
     disable = {"command": "disableClient", "username": login.did}
     return [disable] if login.disabled else [disable, {"command": "enableClient", "username": login.did}]
+
+
+def kept_uid(client: dict[str, Any]) -> str:
+    """The uid of an app's account in the plugin's file, "" when the account is no app's."""
+    app = parse_app(str(client.get("username", "")))
+    return app[1] if app else ""
+
+
+def admit_app_commands(login: AppLogin, token: str, dids: Iterable[str]) -> list[dict[str, Any]]:
+    """What lets an app log in with that token. mosquitto knows one password a name: the newest token is it."""
+    username, role = app_username(login.app_id, login.uid), _app_role(login.uid, dids)
+    # The hash says later, when the token is not known any more, whether it still holds.
+    client = {"username": username, "password": token, "textname": login.token_hash}
+    return [
+        {"command": "deleteClient", "username": username},
+        {"command": "createRole", "rolename": role["rolename"]},
+        {"command": "modifyRole", **role},
+        {"command": "createClient", **client, "roles": [{"rolename": role["rolename"]}]},
+    ]
+
+
+def rebind_app_commands(uid: str, dids: Iterable[str]) -> list[dict[str, Any]]:
+    """What gives the apps of a user these devices and no others."""
+    return [{"command": "modifyRole", **_app_role(uid, dids)}]
+
+
+def _app_role(uid: str, dids: Iterable[str]) -> dict[str, Any]:
+    """The client id is not known to a rule of mosquitto: an app may take another one's name, on its own devices."""
+    plain = [did for did in dids if access.is_plain_did(did)]
+    receive = [topic % did for did in plain for topic in ("dev2app/%s", "dev2app/%s/+")]
+    return _role("apps of " + uid, ["app2dev/%s/+" % did for did in plain], receive, subscribe=())
 
 
 def _device_role(login: DeviceLogin) -> dict[str, Any]:

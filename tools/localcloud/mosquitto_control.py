@@ -13,10 +13,11 @@ import asyncio
 import json
 import logging
 import secrets
+import ssl
 from typing import Any
 
 from localcloud.broker import BrokerError
-from localcloud.mqtt import CloudMqtt
+from localcloud.mqtt import CloudMqtt, Received
 
 _LOG = logging.getLogger("localcloud.broker")
 
@@ -30,27 +31,29 @@ _MAY_FAIL = ("deleteClient", "deleteRole")
 
 
 class MosquittoControl:
-    """`username`, `password` and `filters` are the account mosquitto must know before `start`."""
+    """`username`, `password` and `filters` are the account mosquitto must know before `start`; made up unless given."""
 
     filters = ("$CONTROL/#",)
 
-    def __init__(self) -> None:
-        self.username = "control-" + secrets.token_hex(8)
-        self.password = secrets.token_urlsafe(24)
+    def __init__(self, username: str = "", password: str = "") -> None:
+        self.name = "control-" + secrets.token_hex(8)
+        self.username = username or self.name
+        self.password = password or secrets.token_urlsafe(24)
         self._session = CloudMqtt(self._receive, (_ANSWERS,))
         self._waiting: dict[str, asyncio.Future[list[dict[str, Any]]]] = {}
         self._count = 0
 
-    async def start(self, host: str, port: int) -> None:
-        await self._session.start(host, port, self.username, self.password)
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        await self._session.start(host, port, self.username, self.password, self.name, tls)
 
     async def stop(self) -> None:
         await self._session.stop()
 
-    async def run(self, commands: list[dict[str, Any]]) -> None:
-        """Do all of `commands`; BrokerError when mosquitto refuses one or does not answer."""
+    async def run(self, commands: list[dict[str, Any]], may_fail: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """Do all of `commands`; BrokerError when mosquitto refuses one that may not fail, or does not answer."""
         self._count += 1
-        batch = str(self._count)
+        # Other workers see the answers too.
+        batch = "%s %d" % (self.name, self._count)
         request = json.dumps({"commands": [{**command, "correlationData": batch} for command in commands]}).encode()
         self._waiting[batch] = asyncio.get_running_loop().create_future()
         try:
@@ -58,8 +61,9 @@ class MosquittoControl:
         finally:
             del self._waiting[batch]
         for response in responses:
-            if "error" in response and response.get("command") not in _MAY_FAIL:
+            if "error" in response and response.get("command") not in (*_MAY_FAIL, *may_fail):
                 raise BrokerError("mosquitto refuses %s: %s" % (response.get("command"), response["error"]))
+        return responses
 
     async def _ask(self, batch: str, request: bytes) -> list[dict[str, Any]]:
         for _ in range(_TRIES):
@@ -71,12 +75,12 @@ class MosquittoControl:
                 continue
         raise BrokerError("mosquitto does not answer to its control commands: see its log")
 
-    def _receive(self, topic: str, payload: bytes) -> None:
+    def _receive(self, message: Received) -> None:
         try:
-            responses = json.loads(payload)["responses"]
+            responses = json.loads(message.payload)["responses"]
             waiting = self._waiting.get(responses[0].get("correlationData", ""))
         except (ValueError, LookupError, AttributeError, TypeError):
-            _LOG.warning("mosquitto answered a control command with %.80r", payload)
+            _LOG.warning("mosquitto answered a control command with %.80r", message.payload)
             return
         if waiting is not None and not waiting.done():
             waiting.set_result(responses)

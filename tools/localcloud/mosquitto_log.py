@@ -14,9 +14,10 @@ from localcloud.broker import MQTT_DISCONNECT, NO_HEARTBEAT, TCP_CLOSED
 
 
 class Connected(NamedTuple):
-    did: str
+    did: str  # the client id: a device's did, or what an app calls itself
     ip: str
     keepalive_s: int
+    username: str = ""
 
 
 class Subscribed(NamedTuple):
@@ -29,10 +30,20 @@ class Disconnected(NamedTuple):
     reason: str  # "" when the cloud itself ended the session, and knows why
 
 
-Event = Connected | Subscribed | Disconnected
+class Published(NamedTuple):
+    did: str
+    topic: str
+    size: int
 
-_CONNECTED = re.compile(r"New client connected from (.+):\d+ as (\S+) \(p\d+, c\d, k(\d+)(?:, u'.*')?\)\.")
+
+Event = Connected | Subscribed | Disconnected | Published
+
+_CONNECTED = re.compile(r"New client connected from (.+):\d+ as (\S+) \(p\d+, c\d, k(\d+)(?:, u'(.*)')?\)\.")
 _ENDED = re.compile(r"Client (\S+)(?: \[[^]]*\])? (.+)")
+# Of thousands of lines of this kind only those of the topics without a did are looked at.
+_PUBLISHED = re.compile(
+    r"Received PUBLISH from (\S+) \(d\d, q\d, r\d, m\d+, '(cli2ser(?:_req)?)', \.\.\. \((\d+) bytes\)\)"
+)
 _SUBSCRIBED = re.compile(r"(\S+) [0-2] (\S+)")
 
 # How the rest of an "ended" line begins -> reason; the first that fits. None: it was no session of that client.
@@ -47,11 +58,17 @@ _ENDINGS = (
 )
 
 
+_CHATTER = ("Received ", "Sending ", "Denied ")
+
+
 def parse_line(line: str) -> Event | None:
     """What a line of the log tells about a client, None when that is nothing."""
+    if line.startswith(_CHATTER):
+        published = _PUBLISHED.fullmatch(line)
+        return Published(published[1], published[2], int(published[3])) if published else None
     connected = _CONNECTED.fullmatch(line)
     if connected:
-        return Connected(connected[2], connected[1], int(connected[3]))
+        return Connected(connected[2], connected[1], int(connected[3]), connected[4] or "")
     ended = _ENDED.fullmatch(line)
     if ended:
         for beginning, reason in _ENDINGS:

@@ -31,10 +31,10 @@ class Passage(NamedTuple):
 
 
 class PacketGate:
-    """The gate of one client."""
+    """The gate of one client. `route` says under which topic a message goes on, "" when it does not."""
 
-    def __init__(self, may_publish: Callable[[str], bool], may_subscribe: Callable[[str], bool]) -> None:
-        self._may_publish = may_publish
+    def __init__(self, route: Callable[[str], str], may_subscribe: Callable[[str], bool]) -> None:
+        self._route = route
         self._may_subscribe = may_subscribe
         self._filters: set[str] = set()
         self._unreleased: set[int] = set()
@@ -74,9 +74,8 @@ class PacketGate:
                 return Passage(b"", answer)
             _keep_room(self._unreleased)
             self._unreleased.add(message.packet_id)
-        if not self._may_publish(message.topic):
-            return Passage(b"", answer)
-        return Passage(mqtt.build_publish(message.topic, message.payload), answer)
+        topic = self._route(message.topic)
+        return Passage(mqtt.build_publish(topic, message.payload) if topic else b"", answer)
 
     def _release(self, head: int, body: bytes) -> Passage:
         packet_id = mqtt.parse_packet_id(body)

@@ -3,19 +3,24 @@
     connected ──► online ──subscribed──► listening ──► disconnected
         ▲            └── the same did again: dev_re_online, the older session ends without a word ──┘
 
-The broker calls the `device_…` methods in the event loop. Nothing is online when the cloud starts; sessions that a
-crash cut off are closed in the records then.
+The broker calls the `device_…` methods in the event loop. The sessions are in the database: with several workers each
+of them may be the one that is told. A broker of our own starts with nobody online; sessions that a crash cut off are
+closed in the records then.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from . import events
 from .accounts import Accounts
 from .errors import DEVICE_OFFLINE, REQUEST_THROTTLED, ApiError
-from .store.history import OFFLINE, ONLINE, RE_ONLINE, History, Presence
+from .events import Bus, Event
+from .store.deliveries import Delivery
+from .store.sessions import DeviceSession, DeviceSessions
 
 # Seconds. A device that has logged in and not subscribed by then will not hear a command either.
 SUBSCRIBE_TIMEOUT = 5.0
@@ -28,96 +33,128 @@ MAX_WAIT = 5.0
 log = logging.getLogger("localcloud")
 
 
-class Session:
-    """One login. `listening` is set when the device has subscribed to its commands, and when the session ends."""
-
-    def __init__(self, ip: str) -> None:
-        self.ip = ip
-        self.since = time.monotonic()
-        self.listening = asyncio.Event()
-        self.free_at = 0.0
-
-
 class Sessions:
-    """The broker's listener: keeps the sessions, writes the records, spaces out what is sent to a device."""
+    """The broker's listener: keeps the sessions, writes the records, spaces out what is sent to a device.
+
+    `on_listening` is told of a device that takes messages from now on.
+    """
 
     def __init__(
         self,
-        history: History,
+        sessions: DeviceSessions,
         accounts: Accounts,
+        bus: Bus,
+        on_listening: Callable[[str], None] = lambda did: None,
         subscribe_timeout: float = SUBSCRIBE_TIMEOUT,
         max_wait: float = MAX_WAIT,
     ) -> None:
-        self._history = history
+        self._sessions = sessions
         self._accounts = accounts
+        self._bus = bus
+        self._on_listening = on_listening
         self._subscribe_timeout = subscribe_timeout
         self._max_wait = max_wait
-        self._sessions: dict[str, Session] = {}
 
-    def start(self) -> None:
+    def all_gone(self, reason: str) -> None:
         """Everything is offline: closes what the records still show as online."""
-        for last in self._history.left_online():
-            self._record(Presence(last.did, time.time(), OFFLINE, last.ip, reason="offline_exception"))
+        for did in self._sessions.all():
+            self.device_disconnected(did, reason)
+
+    def begun_before(self, at: float, reason: str) -> None:
+        """The broker began at that time: sessions that are older are over."""
+        for did in self._sessions.begun_before(at):
+            self.device_disconnected(did, reason)
 
     def is_online(self, did: str) -> bool:
-        return did in self._sessions
+        return self._sessions.get(did) is not None
 
-    def ip(self, did: str) -> str:
-        """Where the device is connected from, "" when it is not."""
-        session = self._sessions.get(did)
-        return session.ip if session else ""
+    def online(self, dids: list[str]) -> set[str]:
+        """Which of many devices are online."""
+        return self._sessions.online(dids)
 
     async def wait_turn(self, did: str) -> None:
         """Returns when the next packet to the device may go out; ApiError when it is offline or overrun."""
-        session = self._sessions.get(did)
-        if session is None:
-            raise ApiError(DEVICE_OFFLINE)
-        try:
-            await asyncio.wait_for(session.listening.wait(), self._subscribe_timeout)
-        except TimeoutError:
-            raise ApiError(DEVICE_OFFLINE, "it is connected but does not listen for commands") from None
-        now = time.monotonic()
-        turn = max(now, session.free_at)
-        if turn - now > self._max_wait:
+        session = await self._listening(did)
+        now = time.time()
+        turn = self._sessions.take_turn(session, now, PACKET_GAP, self._max_wait)
+        if turn is None:
             raise ApiError(REQUEST_THROTTLED, "too many commands are waiting for this device")
-        session.free_at = turn + PACKET_GAP
+        if turn <= now:
+            return
         await asyncio.sleep(turn - now)
-        if self._sessions.get(did) is not session:
+        if not self._lasts(session):
             raise ApiError(DEVICE_OFFLINE, "it went offline before the command was sent")
 
     def device_connected(self, did: str, *, keepalive_s: int, ip: str, again: bool) -> None:
-        older = self._sessions.get(did)
-        self._sessions[did] = Session(ip)
-        if older is not None:
-            older.listening.set()
-        kind = RE_ONLINE if again else ONLINE
-        log.info("device %s is online%s, from %s", did, " again" if again else "", ip)
-        self._record(Presence(did, time.time(), kind, ip, keep_alive=keepalive_s))
+        try:
+            self.begin(did, keepalive_s, ip, again)
+        except SQLAlchemyError as error:
+            # The broker's loop must survive a full disk.
+            log.error("login of device %s not stored: %s", did, error)
 
-    def device_subscribed(self, did: str, topic_filter: str) -> None:
-        session = self._sessions.get(did)
-        kind, _, rest = topic_filter.partition("/")
-        if kind == "app2dev" and session is not None:
-            session.free_at = max(session.free_at, time.monotonic() + SETTLE_TIME)
-            session.listening.set()
-        elif kind == "ser2cli_noti":
-            try:
-                self._accounts.learn_product_key(did, rest)
-            except SQLAlchemyError as error:
-                log.error("product of device %s not stored: %s", did, error)
-
-    def device_disconnected(self, did: str, reason: str) -> None:
-        session = self._sessions.pop(did, None)
+    def begin(self, did: str, keepalive_s: int, ip: str, again: bool, delivery: Delivery | None = None) -> None:
+        """The same; what cannot be stored raises, and what another delivery of the message did is not done again."""
+        session = self._sessions.begin(did, time.time(), ip, keepalive_s, delivery)
         if session is None:
             return
-        session.listening.set()
-        duration = round(time.monotonic() - session.since, 3)
-        log.info("device %s is offline after %d s: %s", did, duration, reason)
-        self._record(Presence(did, time.time(), OFFLINE, session.ip, duration=duration, reason=reason))
+        log.info("device %s is online%s, from %s", did, " again" if again else "", ip)
+        self._bus.publish(Event(events.SESSION, did, {}))
+        if not again:
+            self._bus.publish(Event(events.PRESENCE, did, {"online": True}))
 
-    def _record(self, change: Presence) -> None:
-        # The broker's loop must survive a full disk; the session itself is kept in memory.
+    def device_subscribed(self, did: str, topic_filter: str) -> None:
+        kind, _, rest = topic_filter.partition("/")
         try:
-            self._history.add_presence(change)
+            if kind == "app2dev":
+                now = time.time()
+                self._sessions.listen(did, now, now + SETTLE_TIME)
+                self._bus.publish(Event(events.SESSION, did, {}))
+                self._on_listening(did)
+            elif kind == "ser2cli_noti":
+                self._accounts.learn_product_key(did, rest)
         except SQLAlchemyError as error:
-            log.error("%s of device %s not stored: %s", change.type, change.did, error)
+            log.error("subscription of device %s not stored: %s", did, error)
+
+    def device_disconnected(self, did: str, reason: str) -> None:
+        try:
+            self.end(did, reason)
+        except SQLAlchemyError as error:
+            log.error("end of the session of device %s not stored: %s", did, error)
+
+    def end(self, did: str, reason: str, delivery: Delivery | None = None) -> None:
+        """As `begin`."""
+        now = time.time()
+        session = self._sessions.end(did, now, reason, delivery)
+        if session is None:
+            return
+        log.info("device %s is offline after %d s: %s", did, now - session.since, reason)
+        self._bus.publish(Event(events.SESSION, did, {}))
+        self._bus.publish(Event(events.PRESENCE, did, {"online": False}))
+
+    async def _listening(self, did: str) -> DeviceSession:
+        """The session of a device that hears commands; waits for one that has just logged in."""
+        session = self._sessions.get(did)
+        if session is None:
+            raise ApiError(DEVICE_OFFLINE)
+        if session.listening_at is not None:
+            return session
+        changed = asyncio.Event()
+        forget = self._bus.subscribe(lambda event: changed.set() if event[:2] == (events.SESSION, did) else None)
+        try:
+            async with asyncio.timeout(self._subscribe_timeout):
+                while True:
+                    found = self._sessions.get(did)
+                    if found is None or found.since != session.since:
+                        raise ApiError(DEVICE_OFFLINE, "it went offline before the command was sent")
+                    if found.listening_at is not None:
+                        return found
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            raise ApiError(DEVICE_OFFLINE, "it is connected but does not listen for commands") from None
+        finally:
+            forget()
+
+    def _lasts(self, session: DeviceSession) -> bool:
+        found = self._sessions.get(session.did)
+        return found is not None and found.since == session.since

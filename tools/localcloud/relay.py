@@ -9,7 +9,8 @@ All of it is functions on data. What a device sends may be anything: it ends in 
 import base64
 import binascii
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from gagent import wire
@@ -23,6 +24,10 @@ _STATE = (ACTION_READ_REPLY, ACTION_REPORT, ACTION_VAR_READ_REPLY, ACTION_VAR_RE
 
 # Reference modules read 1024 bytes at a time and drop a packet that is longer.
 MAX_CONTROL = 900
+
+_TEXTS: dict[str, Callable[[str], bytes]] = {"hex": bytes.fromhex, "base64": partial(base64.b64decode, validate=True)}
+# How the bytes of a control may be written. A list of numbers is read with each of them.
+CODINGS = ("array", *_TEXTS)
 
 
 def new_client() -> str:
@@ -72,9 +77,9 @@ def command(p0: bytes) -> bytes:
 
 
 def _binary(name: str, value: Any, coding: str) -> bytes:
-    if isinstance(value, str):
+    if isinstance(value, str) and coding in _TEXTS:
         try:
-            return base64.b64decode(value, validate=True) if coding == "base64" else bytes.fromhex(value)
+            return _TEXTS[coding](value)
         except (ValueError, binascii.Error):
             raise AttrError(name, "is no %s text" % coding) from None
     if not isinstance(value, list) or not all(type(n) is int and 0 <= n <= 255 for n in value):

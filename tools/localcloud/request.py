@@ -5,6 +5,7 @@ field that cannot be used raises ApiError naming it.
 """
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 from .errors import FORM_INVALID, ApiError
 from .store.users import User
 
-# Nothing the two APIs take comes near it.
+# Nothing the two APIs take comes near it; a route may have a limit of its own.
 MAX_BODY = 65536
 
 
@@ -32,7 +33,7 @@ class Fields(dict[str, Any]):
         value = self.get(name)
         if value is None:
             return ""
-        if not isinstance(value, str) or len(value) > at_most or not (value.isprintable() or not value):
+        if not isinstance(value, str) or len(value) > at_most or not is_plain(value):
             raise ApiError(FORM_INVALID, "%s: expected text of at most %d characters" % (name, at_most))
         return value
 
@@ -46,6 +47,11 @@ class Fields(dict[str, Any]):
         if type(value) is not int or not low <= value <= high:
             raise ApiError(FORM_INVALID, "%s: expected a whole number from %d to %d" % (name, low, high))
         return value
+
+
+def is_plain(text: str) -> bool:
+    """Whether it is text that can be stored and shown: no control characters, no half of a surrogate pair."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
 
 
 @dataclass(frozen=True)
@@ -104,4 +110,22 @@ class Text:
     status: int = 200
 
 
-Answer = Json | Text
+@dataclass(frozen=True)
+class Content:
+    """Bytes of another kind, such as an image."""
+
+    data: bytes
+    content_type: str
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file for a device: bytes, with the heads that it reads."""
+
+    data: bytes
+    heads: list[tuple[str, str]]
+    status: int = 200
+
+
+Answer = Json | Text | Content | Blob

@@ -9,21 +9,22 @@ from mcu_proto.errors import AttrError
 from .. import relay
 from ..errors import (
     ATTR_INVALID,
-    DEVICE_NOT_BOUND,
+    DEVICE_DISABLED,
     DEVICE_NOT_FOUND,
     FORM_INVALID,
     PRODUCT_KEY_INVALID,
     ApiError,
 )
 from ..request import Json, Request
-from ..store.bindings import Binding
+from ..store.devices import Device
 from ..store.history import Message, Presence, Span
-from . import bindings
+from .device_item import item, reach
 
 if TYPE_CHECKING:
     from ..app import Cloud
 
 DAY_S = 86400
+MAX_KEY = 32
 # Limits of the manual for the records.
 MAX_SPAN_S = 2 * DAY_S
 MAX_PAGE = 1000
@@ -32,37 +33,44 @@ MAX_ROWS = 5000
 MAX_AHEAD_S = 300
 # Newest first? The manual writes dese and ase in its text, desc in its example.
 SORTS = {"desc": True, "dese": True, "asc": False, "ase": False}
-CODINGS = ("hex", "base64")
 # An error names the value that was refused; values can be long.
 MAX_DETAIL = 200
 
 
 async def latest(request: Request, cloud: "Cloud") -> Json:
-    """The attributes last reported, if that was in the last 24 hours."""
-    device = cloud.store.devices.get(request.params["did"])
+    """The attributes last reported, if that was in the last 24 hours. A caller who shows a user must be bound to it."""
+    did = request.params["did"]
+    device = reach(did, request, cloud).device if request.user else cloud.store.devices.get(did)
     if device is None:
         raise ApiError(DEVICE_NOT_FOUND)
+    if device.is_disabled:
+        raise ApiError(DEVICE_DISABLED)
+    attrs = latest_attrs(device, cloud)
+    return Json({"did": did, "updated_at": int(device.attrs_at) if attrs else 0, "attr": attrs})
+
+
+def latest_attrs(device: Device, cloud: "Cloud") -> dict[str, Any]:
+    """The state of the last 24 hours (`latest_hours`) as apps see it, {} when there is none."""
     product = cloud.store.products.get(device.product_key)
-    if product is None or device.attrs_at < time.time() - DAY_S:
-        return Json({"did": device.did, "updated_at": 0, "attr": {}})
-    attrs = relay.shown(device.attrs, product.bools)
-    return Json({"did": device.did, "updated_at": int(device.attrs_at), "attr": attrs})
+    if product is None or device.attrs_at < time.time() - cloud.settings.latest_hours * 3600:
+        return {}
+    return relay.shown(device.attrs, product.bools)
 
 
 async def datapoint(request: Request, cloud: "Cloud") -> Json:
-    product = cloud.store.products.get(request.query.text("product_key", bindings.MAX_KEY).lower())
+    product = cloud.store.products.get(request.query.text("product_key", MAX_KEY).lower())
     if product is None:
         raise ApiError(PRODUCT_KEY_INVALID)
     return Json(json.loads(product.definition))
 
 
 async def get(request: Request, cloud: "Cloud") -> Json:
-    return Json(bindings.item(_bound(request, cloud), request, cloud))
+    return Json(item(reach(request.params["did"], request, cloud), request, cloud))
 
 
 async def raw_data(request: Request, cloud: "Cloud") -> Json:
     """The messages of a device, or its coming and going."""
-    device = _bound(request, cloud).device
+    device = reach(request.params["did"], request, cloud).device
     query = request.query
     kind = query.text("type", 8)
     if kind not in _RECORDS:
@@ -95,37 +103,27 @@ async def raw_data(request: Request, cloud: "Cloud") -> Json:
 
 async def control(request: Request, cloud: "Cloud") -> Json:
     """Sends attributes or raw bytes to a device that is online; the answer does not wait for what it does with them."""
-    device = _bound(request, cloud).device
+    device = reach(request.params["did"], request, cloud).device
     body = request.json()
     coding = body.optional_text("binary_coding", 8) or "hex"
-    if coding not in CODINGS:
-        raise ApiError(FORM_INVALID, "binary_coding: expected one of %s" % ", ".join(CODINGS))
+    if coding not in relay.CODINGS:
+        raise ApiError(FORM_INVALID, "binary_coding: expected one of %s" % ", ".join(relay.CODINGS))
     try:
-        p0 = _p0(body, coding, device.product_key, cloud)
+        p0 = relay.raw_p0(body["raw"], coding) if "raw" in body else attrs_p0(device, body.get("attrs"), coding, cloud)
     except AttrError as error:
         raise ApiError(ATTR_INVALID, str(error)[:MAX_DETAIL]) from None
     await cloud.send(device.did, p0, request)
     return Json({})
 
 
-def _p0(body: dict[str, Any], coding: str, product_key: str, cloud: "Cloud") -> bytes:
-    if "raw" in body:
-        return relay.raw_p0(body["raw"], coding)
-    attrs = body.get("attrs")
+def attrs_p0(device: Device, attrs: Any, coding: str, cloud: "Cloud") -> bytes:
+    """The P0 that sets attributes; AttrError or ApiError when it cannot be."""
     if not isinstance(attrs, dict) or not attrs:
         raise ApiError(FORM_INVALID, "expected attrs (an object of names and values) or raw (bytes)")
-    schema = cloud.schema(product_key)
+    schema = cloud.schema(device.product_key)
     if schema is None:
         raise ApiError(PRODUCT_KEY_INVALID, "the datapoints of this device's product are not known")
     return relay.control_p0(schema, attrs, coding)
-
-
-def _bound(request: Request, cloud: "Cloud") -> Binding:
-    did = request.params["did"]
-    binding = cloud.store.bindings.get(request.caller.uid, did)
-    if binding is None:
-        raise ApiError(DEVICE_NOT_BOUND if cloud.store.devices.get(did) else DEVICE_NOT_FOUND)
-    return binding
 
 
 def _messages(cloud: "Cloud", did: str, span: Span) -> tuple[int, list[dict[str, Any]]]:

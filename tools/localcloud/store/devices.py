@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 
-from .tables import bindings, devices
+from .tables import devices, upgrades
 
 # The 57 letters without look-alikes that most dids seen in the field are made of.
 DID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -48,6 +49,24 @@ class Devices:
         with self._engine.begin() as connection:
             return [device_of(row) for row in connection.execute(select(devices))]
 
+    def of_product(self, product_key: str) -> list[Device]:
+        """Those in use."""
+        query = select(devices).where(devices.c.product_key == product_key, devices.c.is_disabled.is_(False))
+        with self._engine.begin() as connection:
+            return [device_of(row) for row in connection.execute(query)]
+
+    def running_on(self, product_key: str, kind: int, hard_version: str) -> list[Device]:
+        """Those in use that told of this hardware, and of the software on it."""
+        hard, soft = (devices.c[name] for name in VERSIONS[str(kind)])
+        query = select(devices).where(
+            devices.c.product_key == product_key,
+            devices.c.is_disabled.is_(False),
+            hard == hard_version,
+            soft.is_not(None),
+        )
+        with self._engine.begin() as connection:
+            return [device_of(row) for row in connection.execute(query)]
+
     def by_mac(self, product_key: str, mac: str) -> Device | None:
         """The device in use under that address; upper and lower case are the same."""
         query = select(devices).where(
@@ -60,15 +79,21 @@ class Devices:
         return device_of(row) if row else None
 
     def add(self, product_key: str, mac: str, passcode: str) -> str:
-        """The did of a new device."""
-        with self._engine.begin() as connection:
-            return _insert(connection, _new_did(), product_key, mac, passcode)
+        """The did of a new device; of the one in use when another process was faster."""
+        try:
+            with self._engine.begin() as connection:
+                return _insert(connection, _new_did(), product_key, mac, passcode)
+        except IntegrityError:
+            return self._winner(product_key, mac, passcode)
 
     def replace(self, old_did: str, product_key: str, mac: str, passcode: str) -> str:
-        """Disables a device that was reset and gives the did of its successor."""
-        with self._engine.begin() as connection:
-            _disable(connection, old_did)
-            return _insert(connection, _new_did(), product_key, mac, passcode)
+        """Disables a device that was reset and gives the did of its successor, whoever made it."""
+        try:
+            with self._engine.begin() as connection:
+                _disable(connection, old_did)
+                return _insert(connection, _new_did(), product_key, mac, passcode)
+        except IntegrityError:
+            return self._winner(product_key, mac, passcode)
 
     def adopt(self, did: str) -> None:
         """Makes a stub: a device that owns a did of another cloud and of which nothing else is known."""
@@ -87,17 +112,15 @@ class Devices:
             connection.execute(update(devices).where(devices.c.did == did).values(**columns))
 
     def disable(self, did: str) -> None:
-        """The device may no longer log in, and nobody is bound to it."""
+        """The device may no longer log in, and whoever is bound to it sees it among the disabled ones only."""
         with self._engine.begin() as connection:
             _disable(connection, did)
 
-    def merge_attrs(self, did: str, attrs: dict[str, Any], at: float) -> None:
-        """Lays reported attributes over the latest state: a report of variable length carries only some."""
-        with self._engine.begin() as connection:
-            text = connection.execute(select(devices.c.attrs).where(devices.c.did == did)).scalar()
-            if text is not None:
-                merged = json.dumps({**json.loads(text), **attrs}, ensure_ascii=False)
-                connection.execute(update(devices).where(devices.c.did == did).values(attrs=merged, attrs_at=at))
+    def _winner(self, product_key: str, mac: str, passcode: str) -> str:
+        """The did of the device in use, which another process has just registered."""
+        device = self.by_mac(product_key, mac)
+        # It may have been reset in the same moment.
+        return device.did if device else self.add(product_key, mac, passcode)
 
 
 def device_of(row: Row) -> Device:
@@ -118,4 +141,5 @@ def _insert(connection: Connection, did: str, product_key: str, mac: str, passco
 
 def _disable(connection: Connection, did: str) -> None:
     connection.execute(update(devices).where(devices.c.did == did).values(is_disabled=True))
-    connection.execute(delete(bindings).where(bindings.c.did == did))
+    # Nobody waits for its upgrades any more.
+    connection.execute(delete(upgrades).where(upgrades.c.did == did))

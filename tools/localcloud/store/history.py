@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, delete, func, select
 
-from .tables import messages, presence
+from .tables import device_files, messages, presence
 
 DEV2APP = "dev2app"
 APP2DEV = "app2dev"
@@ -83,7 +83,7 @@ class History:
     def drop(self, before: float) -> None:
         """Forgets what is older."""
         with self._engine.begin() as connection:
-            for table in (messages, presence):
+            for table in (messages, presence, device_files):
                 connection.execute(delete(table).where(table.c.at < before))
 
     def _insert(self, table: Table, row: dict[str, Any]) -> None:

@@ -1,0 +1,93 @@
+"""A cloud on a mosquitto that is not its own: accounts, presence, reports, commands, and what is left when it ends."""
+
+import contextlib
+import time
+
+import pytest
+from localcloud.shared_presence import UPTIME_ERROR_S
+from testkit.app_on_mqtt import app_on_mqtt
+from testkit.cloud_running import mqtt_device, running_cloud, wait_until
+from testkit.shared_mosquitto import shared_mosquitto
+
+from gagent import wire
+
+pytestmark = pytest.mark.mosquitto
+
+REPORT = wire.encode(wire.CLOUD_REPORT, bytes.fromhex("04010000000000ff"))
+
+
+@pytest.fixture(scope="module")
+def mosquitto(tmp_path_factory):
+    with shared_mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def shared(mosquitto, tmp_path_factory):
+    with running_cloud(tmp_path_factory.mktemp("shared"), broker=mosquitto.url) as cloud:
+        yield cloud
+
+
+def test_a_device_logs_in_reports_and_is_commanded(shared):
+    did = shared.register("5A0001")
+    token = shared.user("5A0001")
+    assert shared.bind(token, "5A0001").status == 201
+    with mqtt_device(shared, did) as device:
+        wait_until(lambda: shared.cloud.sessions.is_online(did))
+        device.publish(REPORT)
+        wait_until(lambda: shared.cloud.store.devices.get(did).attrs_at > 0)
+        reply = shared.app("POST", "/app/control/" + did, {"attrs": {"power": 1}}, token)
+        assert reply.status == 200, reply
+        assert device.heard.get(timeout=10)[1][:4] == wire.PREFIX
+    wait_until(lambda: not shared.cloud.sessions.is_online(did))
+
+
+def test_an_app_hears_its_device_and_is_counted(shared):
+    did = shared.register("5A0002")
+    answer = shared.app("POST", "/app/users", {"phone_id": "5A0002"}).json
+    assert shared.bind(answer["token"], "5A0002").status == 201
+    with mqtt_device(shared, did) as device:
+        device.subscribe("ser2cli_res/" + did)
+        with app_on_mqtt(shared, answer["uid"], answer["token"], "dev2app/" + did) as app:
+            device.publish(REPORT)
+            assert app.heard.get(timeout=10) == ("dev2app/" + did, REPORT)
+            topic, payload = device.heard.get(timeout=10)
+            while payload != bytes.fromhex("0000000302100001"):
+                topic, payload = device.heard.get(timeout=10)
+            assert topic == "ser2cli_res/" + did
+
+
+def test_a_device_that_was_reset_is_cut_off(shared):
+    did = shared.register("5A0003")
+    with mqtt_device(shared, did) as device:
+        wait_until(lambda: shared.cloud.sessions.is_online(did))
+        shared.register("5A0003", "KLMNOPQRST")
+        assert device.is_gone.wait(10)
+    assert not shared.cloud.sessions.is_online(did)
+
+
+def test_what_comes_while_no_cloud_runs_is_there_when_one_does(tmp_path):
+    with shared_mosquitto(tmp_path) as broker, contextlib.ExitStack() as devices:
+        with running_cloud(tmp_path / "cloud", broker=broker.url) as cloud:
+            did = cloud.register("5A0004")
+            device = devices.enter_context(mqtt_device(cloud, did))
+            wait_until(lambda: cloud.cloud.sessions.is_online(did))
+        device.publish(REPORT)
+        with running_cloud(tmp_path / "cloud", broker=broker.url) as cloud:
+            wait_until(lambda: cloud.cloud.store.devices.get(did).attrs_at > 0)
+            assert cloud.cloud.sessions.is_online(did)
+            device.disconnect()
+            wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+
+
+def test_devices_of_a_broker_that_began_anew_are_offline(tmp_path):
+    with shared_mosquitto(tmp_path) as broker, running_cloud(tmp_path / "cloud", broker=broker.url) as cloud:
+        did = cloud.register("5A0005")
+        with mqtt_device(cloud, did):
+            wait_until(lambda: cloud.cloud.sessions.is_online(did))
+            # A session that is hardly older than the broker is given the benefit of the doubt.
+            wait_until(lambda: time.time() - cloud.cloud.store.device_sessions.get(did).since > UPTIME_ERROR_S + 1)
+            assert cloud.cloud.sessions.is_online(did)
+            broker.kill()
+            broker.start()
+            wait_until(lambda: not cloud.cloud.sessions.is_online(did))

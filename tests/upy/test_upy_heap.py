@@ -1,0 +1,115 @@
+"""The heap gate: the port's own code with a capped heap, between a real broker, a real cloud and an MCU on a pty.
+
+The figures in `upy_heap.json` are of the 64-bit unix build; they only go down (`make heap` prints and lowers them).
+"""
+
+import asyncio
+
+import pytest
+import upy_heap
+from testkit.chain_running import PRODUCT_KEY, PRODUCT_SECRET
+from testkit.heard import until
+from testkit.mcu_on_pty import McuOnPty
+from testkit.upy_agent import upy_agent
+from testkit.upy_chain import UpyChain
+
+from mcu_proto.const import STATUS_ROUTER
+
+pytestmark = [pytest.mark.micropython, pytest.mark.mosquitto]
+
+REPORTS = 500
+CONTROLS = 200
+HOUR_MS = 3600000
+# The port polls once a second at least; a step within that is what it would see on a chip.
+STEP_MS = 1000
+# What one collection leaves more than another: an object that was in use in one of the two.
+NOISE = 512
+
+
+def in_its_time(scene):
+    async def limited():
+        async with asyncio.timeout(400):
+            return await scene
+
+    return asyncio.run(limited())
+
+
+async def waits_for_nothing(mcu, agent):
+    """Until no frame is on its way."""
+    await until(mcu.simulator.is_idle, "the MCU waits for nothing", lambda: agent.said[-2000:])
+
+
+@pytest.mark.parametrize("form", ["romfs"])
+def test_a_day_in_a_capped_heap(processes, form):
+    """Register, report, be controlled, lose the broker and the Wi-Fi, live an hour: without a byte of growth."""
+
+    async def scene():
+        chain = UpyChain(processes, "mosquitto")
+        await asyncio.to_thread(chain.add_product)
+        await asyncio.to_thread(chain.start_cloud)
+        mcu = McuOnPty(processes.folder)
+        mcu.power_on()
+        async with upy_agent(processes.folder, chain.api, mcu.path, upy_heap.heap_of(form), form) as agent:
+            await agent.connected()
+            await agent.says("online, did")
+            did = await asyncio.to_thread(bind, chain, agent)
+            app = chain.app
+
+            async def reports(numbers):
+                for n in numbers:
+                    mcu.set(timer=n)
+                    await waits_for_nothing(mcu, agent)
+
+            async def controls(numbers):
+                for n in numbers:
+                    await asyncio.to_thread(app.control, did, timer=n)
+                    await until(lambda n=n: mcu.simulator.values["timer"] == n, "the MCU is controlled")
+
+            async def seen(n):
+                async with asyncio.timeout(30):
+                    while (await asyncio.to_thread(app.attrs, did)).get("timer") != n:  # noqa: ASYNC110
+                        await asyncio.sleep(0.02)
+
+            # Once through everything: what is loaded when first needed is loaded now.
+            await reports(range(1, 20))
+            await controls(range(20, 25))
+            await seen(24)
+            used, free = await agent.heap()
+            print("online: %d bytes in use, %d free" % (used, free))
+
+            await reports(range(100, 100 + REPORTS))
+            await seen(99 + REPORTS)
+            await controls(range(1000, 1000 + CONTROLS))
+            await seen(999 + CONTROLS)
+            after_work, free = await agent.heap()
+            print("after %d reports and %d controls: %d in use, %d free" % (REPORTS, CONTROLS, after_work, free))
+
+            await asyncio.to_thread(chain.cloud.kill)
+            await agent.says("offline")
+            await asyncio.to_thread(chain.start_cloud)
+            await agent.says("online, did " + did, times=2)
+
+            agent.wifi("")
+            await agent.says("offline", times=1)
+            await until(lambda: not mcu.simulator.status & STATUS_ROUTER, "the MCU is told that the Wi-Fi is gone")
+            agent.wifi()
+            await agent.says("online, did " + did, times=3)
+
+            for _ in range(HOUR_MS // STEP_MS):
+                await agent.clock(STEP_MS)
+                await waits_for_nothing(mcu, agent)
+            await controls([7])
+            await seen(7)
+            at_end, free = await agent.heap()
+            print("after the broker's and the Wi-Fi's loss and an hour: %d in use, %d free" % (at_end, free))
+            assert agent.said.count("online, did") == 3, agent.said
+            assert "MemoryError" not in agent.said
+            assert after_work <= used + NOISE
+            assert at_end <= used + NOISE
+
+    in_its_time(scene())
+
+
+def bind(chain, agent):
+    chain.app.sign_up()
+    return chain.app.bind(PRODUCT_KEY, PRODUCT_SECRET, chain.identity["mac"])["did"]

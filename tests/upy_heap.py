@@ -1,0 +1,2 @@
+HEAPS={"romfs":"128K"}
+def heap_of(form): return HEAPS[form]

@@ -1,0 +1,1 @@
+"""The pages of the web console: one HTML file, plain CSS and JavaScript modules, served as they are."""
