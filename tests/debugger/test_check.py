@@ -13,6 +13,7 @@ from mcu_debugger.check.report import junit_xml, result_line, summary_lines
 from mcu_debugger.check.run import FAIL, PASS, SKIP, Result, Run
 from mcu_debugger.product import load_product
 from mcu_debugger.simulator import McuSimulator
+from testkit.debugger_terminal import DebuggerTerminal
 from testkit.repository import ROOT
 from testkit.simulated_line import SimulatedLine
 
@@ -262,6 +263,27 @@ def test_misuse_exits_with_2_and_one_line(args, message):
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_person_at_the_terminal_is_told_and_asked_and_sees_what_is_tried(mcu, tmp_path):
+    profile = tmp_path / "eol.toml"
+    profile.write_text(
+        '[[step]]\nname = "Lid"\ntell = "Close the lid"\nset = { power = true }\n'
+        '[[step]]\nask = "Does it hum?"\n[[step]]\nask = "Is it quiet?"\n'
+    )
+    terminal = DebuggerTerminal("check", "--profile", profile, "--product", PRODUCT_FILE, "--port", mcu)
+    try:
+        terminal.wait_for("[1/3] Lid ...")
+        terminal.wait_for("** Close the lid, then press Enter")
+        terminal.press("\r")
+        terminal.wait_for("Does it hum? [y/n]")
+        terminal.press("y\r")
+        terminal.wait_for("Is it quiet? [y/n]")
+        terminal.press("n\r")
+        terminal.wait_for("broken: ask Is it quiet?: the person said no to: Is it quiet?")
+        assert terminal.end() == 1
+    finally:
+        terminal.close()
 
 
 def test_rules_are_listed_without_a_port():

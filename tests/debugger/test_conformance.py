@@ -20,6 +20,7 @@ from mcu_proto.datapoint import Schema
 from mcu_proto.frame import FrameDecoder, encode_frame
 
 PRODUCT = json.loads((ROOT / "tools" / "demo" / "heatpump.json").read_text())
+PRODUCTS = json.loads((ROOT / "tests" / "vectors" / "datapoints.json").read_text())["products"]
 with resources.as_file(resources.files("mcu_debugger.check") / "conformance.toml") as path:
     PROFILE = load_profile(path)
 
@@ -64,6 +65,14 @@ def test_simulator_keeps_every_rule():
     skipped = {result.name: result.detail for result in results if result.verdict == SKIP}
     assert not [name for name in skipped if name not in UNSEEN and not name.startswith("upgrade-")]
     assert sum(result.verdict == PASS for result in results) >= 38
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product["name"])
+def test_simulator_of_any_product_keeps_every_rule(product):
+    definition = product["definition"]
+    results = results_of(SimulatedLine(McuSimulator(definition)), product=definition)
+    assert broken(results) == set()
+    assert sum(result.verdict == PASS for result in results) >= 31
 
 
 def test_attributes_are_as_before_when_the_test_is_over():
@@ -373,6 +382,13 @@ DEAF = [
 def test_mcu_that_understands_wrong_is_told_which_rule_it_breaks(rule, alter):
     results = results_of(SimulatedLine(simulated(values={"eco": 1}), alter=alter))
     assert rule in broken(results)
+
+
+def test_attributes_are_put_back_also_when_a_rule_was_broken_on_the_way():
+    simulator = simulated(values={"target_temp": 41.5})
+    before = simulator.values
+    assert "control-limits" in broken(results_of(SimulatedLine(simulator, alter=clamped), only=("control-limits",)))
+    assert simulator.values == before
 
 
 def test_mcu_that_reports_what_it_measures_too_often_is_told_so():

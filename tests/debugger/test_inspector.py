@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcu_debugger.inspector import MASK, inspect, inspect_frame, row_hex, row_lines, wire_of
+from mcu_debugger.inspector import MASK, inspect, inspect_frame, inspect_lines, row_hex, row_lines, wire_of
 from mcu_debugger.inspector_payloads import PAYLOADS
 from mcu_debugger.value_text import units_of
 from testkit.repository import ROOT
@@ -145,6 +145,18 @@ def test_no_payload_breaks_it_and_none_is_left_out(cmd, payload, flags):
 def test_wire_of_a_frame_is_what_the_decoder_takes(payload):
     frame = Frame(5, 255, 0xFF01, payload)
     assert FrameDecoder().feed(wire_of(frame)) == [frame]
+
+
+def test_stream_is_told_frame_by_frame_with_what_is_between_and_behind():
+    lines = inspect_lines(bytes.fromhex("aabb ffff0005071a000026 ffff0005081a000027 ffff0005"))
+    assert [line[55:].split()[0] for line in lines if line.startswith("   0")] == [
+        "noise",
+        "header",
+        "header",
+        "header",
+    ]
+    assert lines.count("") == 3
+    assert lines[-1].strip().startswith("missing")
 
 
 def test_unit_comes_from_the_definition_then_from_the_name():

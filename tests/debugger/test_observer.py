@@ -213,6 +213,9 @@ def test_half_a_frame_is_told_after_a_second_and_noise_sooner(line):
     (half,) = line.wait(1000)
     assert half.item is None
     assert len(half.wire) == 6
+    line.says(MODULE, b"\xff")
+    assert line.wait(NOISE_US) == []
+    assert isinstance(line.says(MODULE, encode_frame(CMD_HEARTBEAT, 7)[1:]).item, Frame)
     line.says(MODULE, b"hello")
     assert [seen.wire for seen in line.wait(NOISE_US)] == [b"hello"]
 

@@ -149,6 +149,7 @@ def test_every_command_is_performed(simulator):
         "wave": " water_in sine 20 30 10s",
         "misbehave": " checksum 3",
         "raw": " ff ff",
+        "note": " hello",
     }
     for name in COMMANDS:
         call = parse_command(name + arguments.get(name, ""), simulator.schema, COMMANDS)

@@ -10,12 +10,14 @@ from mcu_debugger.port import open_port
 from mcu_debugger.session import Role, Session
 from mcu_debugger.sim_commands import COMMANDS
 from mcu_debugger.tap import Tap
-from mcu_debugger.ui.app import ROWS_PER_TICK, DebuggerApp
+from mcu_debugger.ui.app import DebuggerApp
 from mcu_debugger.ui.attr_table import AttrTable
 from mcu_debugger.ui.diff_screen import DiffScreen
 from mcu_debugger.ui.editor_screen import EditorScreen, set_line
-from mcu_debugger.ui.help_screen import KEYS, HelpScreen
+from mcu_debugger.ui.feed import ROWS_PER_TICK
+from mcu_debugger.ui.help_screen import HelpScreen
 from mcu_debugger.ui.inspector_screen import InspectorScreen
+from mcu_debugger.ui.keys import BINDINGS, KEYS
 from mcu_debugger.ui.prompt import Prompt
 from mcu_debugger.ui.statistics_screen import StatisticsScreen
 from mcu_debugger.view import event_line
@@ -103,7 +105,7 @@ def test_frozen_view_stays_and_counts_what_it_misses():
         before = len(app.frame_log)
         story.report(20)
         app.tick()
-        assert (len(app.frame_log), app.waiting) == (before, 2)
+        assert (len(app.frame_log), app.feed.waiting) == (before, 2)
         await pilot.press("space")
         assert len(app.frame_log) == before + 2
 
@@ -118,7 +120,7 @@ def test_burst_is_sampled_and_what_is_left_out_is_told():
         before = len(app.frame_log)
         app.tick()
         assert len(app.frame_log) == before + ROWS_PER_TICK
-        assert app.left_out == 1000 - ROWS_PER_TICK
+        assert app.feed.left_out == 1000 - ROWS_PER_TICK
         assert story.session.observer.counts.frames[c.MCU] >= 1000
 
     story = eventful()
@@ -144,7 +146,7 @@ def test_filter_that_means_nothing_changes_nothing_and_says_so():
         await enter(app, pilot, "f", "sn:x")
         await pilot.pause()
         assert len(app.frame_log.shown) == len(app.frame_log)
-        assert "sn:x: expected a number" in [note.message for note in app._notifications][0]
+        assert "sn:x: expected a number" in next(note.message for note in app._notifications)
 
     on_screen(eventful(), check)
 
@@ -344,13 +346,13 @@ def test_difference_without_a_mark_says_what_to_do():
     async def check(app, pilot):
         await pilot.press("d")
         assert app.screen is app.screen_stack[0]
-        assert "mark a state first" in [note.message for note in app._notifications][0]
+        assert "mark a state first" in next(note.message for note in app._notifications)
 
     on_screen(eventful(), check)
 
 
 def test_help_names_every_key_that_is_bound():
-    bound = {binding.key_display or binding.key for binding in DebuggerApp.BINDINGS}
+    bound = {binding.key_display or binding.key for binding in BINDINGS}
     told = " ".join(keys for keys, _ in KEYS).lower().split()
     names = {"slash": "/", "colon": ":"}
     assert {names.get(key, key).lower() for key in bound} <= set(told)
@@ -401,7 +403,7 @@ def test_list_stays_bounded_and_follows():
                 story.say(c.MCU, encode_frame(c.CMD_HEARTBEAT + 1, (i * ROWS_PER_TICK + j) & 0xFF), 0.1)
             app.tick()
         assert len(app.frame_log) <= 5000
-        assert app.left_out == 0
+        assert app.feed.left_out == 0
         assert app.frame_log.forgotten >= 60 * ROWS_PER_TICK - 5000
         assert app.frames().current is app.frame_log.shown[-1]
 

@@ -67,10 +67,14 @@ def test_line_that_is_typed_goes_to_the_role_and_what_it_does_to_the_line(termin
     terminal.wait_for("target_temp 20 °C")
 
 
-def test_q_ends_it_with_0_and_gives_the_terminal_and_the_link_back(terminal, tmp_path):
-    terminal.press("q")
+@pytest.mark.parametrize("end", ["q", "ctrl+c", "SIGTERM"])
+def test_end_gives_the_terminal_and_the_link_back(terminal, tmp_path, end):
+    if end == "SIGTERM":
+        terminal.process.terminate()
+    else:
+        terminal.press({"q": "q", "ctrl+c": "\x03"}[end])
     assert terminal.end() == 0
-    assert terminal.painted.rstrip().endswith("\x1b[?25h") or "\x1b[?1049l" in terminal.painted
+    assert "\x1b[?1049l" in terminal.painted
     assert not os.path.lexists(tmp_path / "mcu")
 
 
@@ -83,5 +87,36 @@ def test_plain_on_a_terminal_stays_a_line_mode(tmp_path):
         assert "\x1b[?1049h" not in terminal.painted
         terminal.press("quit\r")
         assert terminal.end() == 0
+    finally:
+        terminal.close()
+
+
+def test_module_on_the_screen_controls_a_simulated_mcu(tmp_path):
+    link = tmp_path / "mcu"
+    mcu = DebuggerTerminal("sim", "--product", PRODUCT, "--port", "pty", "--link", link, "--plain")
+    module = None
+    try:
+        mcu.wait_for("MCU of Demo heat pump")
+        module = DebuggerTerminal("module", "--product", PRODUCT, "--port", link)
+        module.wait_for("device info")
+        module.press(":")
+        module.wait_for("Enter sends it")
+        module.press("set target_temp 20\r")
+        module.wait_for("control target_temp 20")
+        mcu.wait_for("control: target_temp 20")
+        module.press("q")
+        assert module.end() == 0
+    finally:
+        mcu.close()
+        if module is not None:
+            module.close()
+
+
+def test_port_that_cannot_be_opened_is_told_before_the_screen_is_taken(tmp_path):
+    terminal = DebuggerTerminal("tap", "--port", tmp_path / "none")
+    try:
+        assert terminal.end() == 1
+        assert "cannot be opened" in terminal.text()
+        assert "\x1b[?1049h" not in terminal.painted
     finally:
         terminal.close()

@@ -1,44 +1,55 @@
-"""The line of the simulator: a pseudo-terminal of its own, or any pyserial port or URL. One face for both.
+"""A serial line: a pseudo-terminal of its own, or any pyserial port or URL. One face for both.
 
-    fileno() -> descriptor to wait on, None when the port has none     name -> where the module finds it
-    read() -> the bytes that are there, b"" for none                   write(data)     close()
+    fileno() -> descriptor to wait on, None when the port has none     name -> where the other end finds it
+    read() -> the bytes that are there, b"" for none                   write(data)     close()     reopen()
 
-A line that breaks raises PortError from read or write; opening one that cannot be opened does so too.
+A line that breaks raises PortError from read or write; opening one that cannot be opened does so too, and says what to
+do: which ports there are, which group to join.
 """
 
 import contextlib
 import errno
 import io
 import os
-import pty
-import tty
+from collections.abc import Iterable, Sequence
 
 import serial
+from serial.tools import list_ports
 
-_READ_SIZE = 4096
+try:
+    import grp
+    import pty
+    import tty
+except ImportError:
+    # Windows has neither pseudo-terminals nor groups.
+    grp = pty = tty = None  # type: ignore[assignment]
+
+_READ_SIZE = 65536
 # A line that takes nothing for so long is stuck: flow control, or the far end of a network port.
 _WRITE_TIMEOUT_S = 5
 
 _OPEN_HINTS = {
-    errno.ENOENT: "there is no such device; is the adapter plugged in? `ls /dev/serial/by-id` lists them",
-    errno.EACCES: "not allowed; add yourself to its group, often `sudo usermod -aG dialout $USER`, and log in again",
-    errno.EPERM: "not allowed; add yourself to its group, often `sudo usermod -aG dialout $USER`, and log in again",
     errno.EBUSY: "another program has it open; `fuser -v PORT` tells which",
     errno.EAGAIN: "another program has it open; `fuser -v PORT` tells which",
     errno.ENOTTY: "that is no serial port",
     errno.ECONNREFUSED: "nobody listens there",
 }
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+# What owns serial ports where the file itself does not tell.
+_USUAL_GROUP = "dialout"
 
 
 class PortError(Exception):
     """A port that cannot be used; the text says why and what to do."""
 
 
-def open_port(where: str, baud: int, link: str | None = None) -> "PtyPort | SerialPort":
+def open_port(where: str, baud: int, link: str | None = None, framing: str = "8N1") -> "PtyPort | SerialPort":
     """`pty` for a new pseudo-terminal, with a symlink at `link`; else a device path or URL of pyserial."""
     if where == "pty":
         return _open_pty(link)
-    return _open_serial(where, baud)
+    port = SerialPort(where, baud, framing)
+    port.reopen()
+    return port
 
 
 class PtyPort:
@@ -66,6 +77,9 @@ class PtyPort:
         with contextlib.suppress(BlockingIOError):
             os.write(self._master, data)
 
+    def reopen(self) -> None:
+        """It is never lost."""
+
     def close(self) -> None:
         if self._link is not None and os.path.islink(self._link) and os.readlink(self._link) == self.name:
             os.unlink(self._link)
@@ -74,16 +88,23 @@ class PtyPort:
 
 
 class SerialPort:
-    """A port of pyserial."""
+    """A port of pyserial; `reopen` opens it, the first time and when it was lost."""
 
-    def __init__(self, port: serial.SerialBase) -> None:
-        self.name = port.name
-        self._port = port
+    def __init__(self, where: str, baud: int, framing: str) -> None:
+        self.name = where
+        self._where = where
+        self._settings = {
+            "baudrate": baud,
+            "bytesize": int(framing[0]),
+            "parity": framing[1],
+            "stopbits": int(framing[2]),
+        }
+        self._port: serial.SerialBase = None
 
     def fileno(self) -> "int | None":
         try:
             return self._port.fileno()
-        except (io.UnsupportedOperation, AttributeError):
+        except (io.UnsupportedOperation, AttributeError, serial.PortNotOpenError):
             return None
 
     def read(self) -> bytes:
@@ -98,11 +119,71 @@ class SerialPort:
         except OSError as e:
             raise PortError("the line %s is lost: %s" % (self.name, e)) from None
 
+    def set_speed(self, baud: int, framing: str) -> None:
+        """Another speed and framing, at once."""
+        self._port.baudrate = baud
+        self._port.bytesize = int(framing[0])
+        self._port.parity = framing[1]
+        self._port.stopbits = int(framing[2])
+
+    def reopen(self) -> None:
+        try:
+            self._port = serial.serial_for_url(
+                self._where, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True, **self._settings
+            )
+            self.name = self._port.name
+        except ValueError as e:
+            raise PortError(
+                "port %s: %s; expected pty, a path like /dev/ttyUSB0 or a URL of pyserial" % (self._where, e)
+            ) from None
+        except OSError as e:
+            raise PortError("port %s cannot be opened: %s" % (self._where, _open_hint(self._where, e))) from None
+
     def close(self) -> None:
-        self._port.close()
+        if self._port is not None:
+            with contextlib.suppress(OSError):
+                self._port.close()
+
+
+def port_lines(found: Iterable) -> Sequence[str]:
+    """A line for every port of this machine (pyserial's ListPortInfo): its path and what is plugged in there."""
+    ports = sorted(found, key=lambda port: port.device)
+    width = max((len(port.device) for port in ports), default=0)
+    return ["%s  %s" % (port.device.ljust(width), _description(port)) for port in ports]
+
+
+def group_of(path: str) -> str:
+    """The group that may use the port."""
+    try:
+        name = grp.getgrgid(os.stat(path).st_gid).gr_name
+    except (OSError, KeyError, AttributeError):
+        return _USUAL_GROUP
+    # Nobody is to be told to join root.
+    return _USUAL_GROUP if name == "root" else name
+
+
+def _description(port: object) -> str:
+    words = [getattr(port, "description", "") or "", getattr(port, "hwid", "") or ""]
+    return ", ".join(word for word in words if word and word != "n/a") or "no description"
+
+
+def _open_hint(where: str, error: OSError) -> str:
+    # pyserial hides some causes in the text only.
+    known = [*_OPEN_HINTS, *_FORBIDDEN, errno.ENOENT]
+    cause = error.errno or next((n for n in known if "Errno %d]" % n in str(error) or "(%d, " % n in str(error)), 0)
+    if cause in _FORBIDDEN:
+        return "not allowed; join its group with `sudo usermod -aG %s $USER`, then log in again" % group_of(where)
+    if cause == errno.ENOENT:
+        found = port_lines(list_ports.comports())
+        if not found:
+            return "there is no such device; is the adapter plugged in? No other serial port is there either"
+        return "there is no such device; is the adapter plugged in? These ports are there:\n  " + "\n  ".join(found)
+    return _OPEN_HINTS.get(cause, str(error)).replace("PORT", where)
 
 
 def _open_pty(link: str | None) -> PtyPort:
+    if pty is None:
+        raise PortError("port pty: this system has no pseudo-terminals; name a real port, or a pair of virtual ones")
     master, slave = pty.openpty()
     # No echo, no line editing: bytes as they are.
     tty.setraw(slave)
@@ -123,19 +204,3 @@ def _make_link(target: str, link: str) -> None:
     if os.path.islink(link):
         os.unlink(link)
     os.symlink(target, link)
-
-
-def _open_serial(where: str, baud: int) -> SerialPort:
-    try:
-        return SerialPort(
-            serial.serial_for_url(where, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True)
-        )
-    except ValueError as e:
-        raise PortError(
-            "port %s: %s; expected pty, a path like /dev/ttyUSB0 or a URL of pyserial" % (where, e)
-        ) from None
-    except OSError as e:
-        # pyserial hides some causes in the text only.
-        cause = e.errno or next((n for n in _OPEN_HINTS if "Errno %d]" % n in str(e) or "(%d, " % n in str(e)), None)
-        hint = _OPEN_HINTS.get(cause or 0, str(e))
-        raise PortError("port %s cannot be opened: %s" % (where, hint.replace("PORT", where))) from None

@@ -1,4 +1,4 @@
-"""Where the simulator's story goes: plain lines for pipes and files, colour and tables for people at a terminal."""
+"""Where the story of a line goes: plain lines for pipes and files, colour and tables for people at a terminal."""
 
 from collections.abc import Sequence
 from typing import TextIO
@@ -6,11 +6,9 @@ from typing import TextIO
 from .view import table_lines
 
 
-def open_screen(stream: TextIO, plain: bool) -> "PlainScreen | RichScreen":
-    """The screen that fits the stream; `plain` asks for lines even on a terminal."""
-    if plain or not stream.isatty():
-        return PlainScreen(stream)
-    return RichScreen(stream)
+def open_screen(stream: TextIO) -> "PlainScreen | RichScreen":
+    """The screen that fits the stream."""
+    return RichScreen(stream) if stream.isatty() else PlainScreen(stream)
 
 
 class PlainScreen:
@@ -91,4 +89,13 @@ _STYLES = (
     ("the module calls", "red"),
     ("no luck", "red"),
     ("ignored", "yellow"),
+    ("firmware good", "bold green"),
+    ("firmware given up", "red"),
+    ("as ordered", "magenta"),
+    ("the line", "bold yellow"),
+    ("module -- ", "red"),
+    ("MCU    -- ", "red"),
+    ("line   -- ", "red"),
+    ("module ", "cyan"),
+    ("MCU ", "green"),
 )

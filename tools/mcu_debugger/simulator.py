@@ -1,21 +1,19 @@
-"""`McuSimulator`: the MCU end of a serial line, driven by a product definition. Serial manual, chapters 3-5, 12.2.
+"""`McuSimulator`: the MCU end of a serial line, driven by a product definition. Serial manual, chapters 3-5, 7, 12.2.
 
 No I/O and no clock: bytes, time and the appliance's own changes go in as method calls, a list of effects to be
-performed in order comes out. It answers, acks and reports like the generated MCU code does, and survives whatever a
-module sends: a payload that means nothing is acked and told of in `Ignored`.
+performed in order comes out (`mcu_events`). It answers, acks and reports like the generated MCU code does, and survives
+whatever a module sends: a payload that means nothing is acked and told of in `Ignored`.
 
-    01 -> 02 device info          03 control -> 04, Controlled, 05 with the whole state
-    07 0d 0f -> ack               03 read -> 04 with the whole state
+    01 -> 02 device info          03 control -> 04, Controlled, 05 with the new state
+    07 0d 0f -> ack               03 read -> 04 with the state
+    19 1b 1d 1f 27                firmware, when it has a `bootloader`
     appliance changed: 05 (writable at once, the rest at most every 6 s), and every 10 minutes in any case
+
+P0 is in `p0_conversation` and `appliance`, firmware in `bootloader`, faults on order in `mischief`.
 """
 
-from collections import namedtuple
-
 from mcu_proto.const import (
-    ACTION_CONTROL,
-    ACTION_READ,
-    ACTION_READ_REPLY,
-    ACTION_TRANSPARENT_DOWN,
+    ATTR_GENERATED,
     CMD_GET_INFO,
     CMD_GET_MODULE_INFO,
     CMD_GET_TIME,
@@ -23,39 +21,39 @@ from mcu_proto.const import (
     CMD_MODULE_STATUS,
     CMD_P0_DOWN,
     CMD_P0_UP,
+    CMD_PIECE,
     CMD_RESTART_MCU,
+    CMD_RESTART_MODULE,
     MCU,
+    STATUS_CLOUD,
+    TRANSFER_REQUESTS,
 )
-from mcu_proto.datapoint import WRITABLE, Attr, Scale, Schema
-from mcu_proto.errors import AttrError, LocalError, RemoteError
+from mcu_proto.datapoint import Schema
+from mcu_proto.errors import LocalError, RemoteError
 from mcu_proto.frame import Frame
 from mcu_proto.link import Acked, Failed, McuLink, Received, SendSerial
 from mcu_proto.mcu_message import build_device_info, parse_module_status, parse_network_time
 from mcu_proto.message import DeviceInfo, parse_device_info
 from mcu_proto.module_info import parse_module_info
 
-# Besides these the link's SendSerial, Acked, Failed and Illegal come out; the token of Acked and Failed is the command.
-InfoSent = namedtuple("InfoSent", ())  # the module asked who we are and was told
-Controlled = namedtuple("Controlled", ("values",))  # the module set these attributes, and they are set
-StateRead = namedtuple("StateRead", ())  # the module asked for the state and got it
-StatusChanged = namedtuple("StatusChanged", ("status",))  # the module's status word is another than before
-HeartbeatSeen = namedtuple("HeartbeatSeen", ())  # and acked
-RestartAsked = namedtuple("RestartAsked", ())  # the module wants the MCU to restart; `Restarted` follows
-Restarted = namedtuple("Restarted", ())  # the MCU begins anew: sn 0, nothing under way; attributes are kept
-TimeReceived = namedtuple("TimeReceived", ("time",))  # a message.NetworkTime
-ModuleInfoReceived = namedtuple("ModuleInfoReceived", ("info",))  # a message.ModuleInfo or CellularInfo
-TransparentReceived = namedtuple("TransparentReceived", ("data",))  # bytes that are no attributes
-Ignored = namedtuple("Ignored", ("payload", "why"))  # acked or answered, but it means nothing to this product
+from .appliance import Appliance
+from .bootloader import RESTART_DELAY, Bootloader, BootOptions
+from .mcu_events import (
+    HeartbeatSeen,
+    Ignored,
+    InfoSent,
+    ModuleInfoReceived,
+    RestartAsked,
+    Restarted,
+    StatusChanged,
+    TimeReceived,
+)
+from .mischief import Mischief
+from .p0_conversation import P0Conversation
+from .waveform import Waves
 
-# The manual's limit for reports of what the MCU measures; the user's own changes are exempt.
-CHANGE_INTERVAL = 6_000
-# The full report that heals whatever was lost.
-REPORT_INTERVAL = 600_000
-# The generated MCU code gives its ack of 0f this long to leave the line.
-RESTART_DELAY = 600
-
-# Firmware made by the vendor's generator always sets this bit.
-_DEVICE_ATTR = 0x02
+# Names of `facts`.
+FACTS = ("online", "version")
 
 
 class McuSimulator:
@@ -71,10 +69,9 @@ class McuSimulator:
         bindable_timeout: int = 0,
         product_secret: str | None = None,
         baud: int = 9600,
+        boot: BootOptions | None = None,
     ) -> None:
         self.schema = Schema.from_definition(definition)
-        if self.schema.variable:
-            raise LocalError("the product's protocolType is var_len, the simulator plays standard products")
         self.info = DeviceInfo(
             "00000004",
             "00000002",
@@ -82,127 +79,146 @@ class McuSimulator:
             soft_ver,
             self.schema.product_key,
             bindable_timeout,
-            _DEVICE_ATTR,
+            # Firmware made by the vendor's generator always sets this bit, and no other.
+            ATTR_GENERATED,
             product_secret,
             None,
         )
         self.status = 0
         # Like pulling its plug: hears nothing and says nothing, but the appliance's own changes still happen.
         self.silent = False
-        self._info_payload = build_device_info(self.info)
+        self.mischief = Mischief()
+        self.waves = Waves(self.schema)
         try:
-            parse_device_info(self._info_payload)
+            parse_device_info(build_device_info(self.info))
         except RemoteError as e:
             raise LocalError(str(e)) from None
-        self._writable = {attr.name for attr in self.schema.attrs if attr.access == WRITABLE}
-        self._values = self._normal({attr.name: _zero(attr) for attr in self.schema.attrs} | (values or {}))
-        self._link = McuLink(MCU, hold=(CMD_GET_INFO, CMD_P0_DOWN), baud=baud)
-        self._reporting = False
-        self._report_again = False
-        self._changed_at: int | None = None
-        self._change_due: int | None = None
-        self._report_due: int | None = None
+        self._appliance = Appliance(self.schema, values or {})
+        serves = b"" if boot is None else TRANSFER_REQUESTS
+        self._link = McuLink(MCU, hold=(CMD_GET_INFO, CMD_P0_DOWN, CMD_PIECE), serves=serves, baud=baud)
+        self.bootloader = None if boot is None else Bootloader(self._link, boot, soft_ver)
+        self._p0 = P0Conversation(self._link, self._appliance)
         self._restart_due: int | None = None
+        self._now = 0
 
     @property
     def values(self) -> dict:
         """The attributes as they are now, name to value."""
-        return dict(self._values)
+        return self._appliance.values
+
+    def facts(self) -> dict:
+        """What a script may wait for besides attributes."""
+        return {"online": bool(self.status & STATUS_CLOUD), "version": self.info.soft_ver}
 
     def start(self, now: int) -> list:
         """Power on: a report at once when anything differs from zero."""
-        self._changed_at = None
-        self._change_due = None
         self._restart_due = None
-        self._report_due = now + REPORT_INTERVAL
-        if not any(self._p0()[1:]):
-            return []
-        return self._report_change(now)
+        self._appliance.power_on(now)
+        return self._report_due(now)
 
     def receive_serial(self, data: bytes, now: int) -> list:
         """Bytes from the module."""
+        self._now = now
         if self.silent:
             return []
         return self._digest(self._link.receive_bytes(data, now), now)
 
+    def receive_from(self, sender: int | None, data: bytes, now: int) -> list:
+        """The same; a simulator has one peer."""
+        return self.receive_serial(data, now)
+
     def handle_timeout(self, now: int) -> list:
         """Whatever is due; harmless when early."""
-        out = self._digest(self._link.handle_timeout(now), now)
-        if _is_due(self._restart_due, now):
-            out += self._restart(now)
-        if _is_due(self._change_due, now):
-            out += self._report_change(now)
-        if _is_due(self._report_due, now):
-            self._report_due = now + REPORT_INTERVAL
-            out += self._report(now)
-        return out
+        self._now = now
+        out: list = [] if self.silent else [SendSerial(data) for data in self.mischief.late(now)]
+        out += self._digest(self._link.handle_timeout(now), now)
+        if self.bootloader is not None:
+            out += self._digest(self.bootloader.handle_timeout(now), now)
+        if (self._restart_due is not None and now >= self._restart_due) or self.mischief.is_reboot_due(now):
+            out += self.restart(now)
+        values = self.waves.due_values(now)
+        if values:
+            self._appliance.set(values, now)
+        return out + self._report_due(now)
 
     def next_timeout(self) -> "int | None":
         """When handle_timeout has something to do."""
-        dues = (self._link.next_timeout(), self._restart_due, self._change_due, self._report_due)
+        dues = [self._link.next_timeout(), self._p0.next_timeout(), self._restart_due]
+        dues += [self.mischief.next_timeout(), self.waves.next_timeout()]
+        if self.bootloader is not None:
+            dues.append(self.bootloader.next_timeout())
         return min((due for due in dues if due is not None), default=None)
 
     def is_idle(self) -> bool:
         """True when no request of ours waits for its ack."""
         return self._link.is_idle()
 
+    def line_lost(self, now: int) -> list:
+        """The adapter was pulled: what was under way is over; the appliance goes on."""
+        return self._digest(self._link.reset(), now)
+
     def set(self, values: dict, now: int) -> list:
         """The appliance changed these attributes itself; AttrError, and nothing is set, when one cannot be."""
-        new = self._normal({**self._values, **values})
-        changed = {name for name in new if new[name] != self._values[name]}
-        self._values = new
-        if not changed:
-            return []
-        if changed & self._writable or self._changed_at is None or now - self._changed_at >= CHANGE_INTERVAL:
-            return self._report_change(now)
-        self._change_due = self._changed_at + CHANGE_INTERVAL
-        return []
+        self._now = now
+        self._appliance.set(values, now)
+        return self._report_due(now)
 
     def request(self, cmd: int, payload: bytes, now: int) -> list:
         """Ask something of the module; ends in one Acked or Failed whose token is `cmd`."""
+        self._now = now
         return self._digest(self._link.request(cmd, payload, now, cmd), now)
 
+    def restart(self, now: int) -> list:
+        """Power off and on: sn 0 again, nothing under way; attributes are kept, and the committed firmware runs."""
+        self._restart_due = None
+        is_new = False
+        out: list = []
+        if self.bootloader is not None:
+            is_new, self.bootloader.is_new = self.bootloader.is_new, False
+            self.info = self.info._replace(soft_ver=self.bootloader.soft_ver)
+            self.bootloader.power_on()
+        out += self._digest(self._link.reset(), now)
+        out += [Restarted(), *self.start(now)]
+        # The module reads the new version only when it starts anew itself.
+        return out + self.request(CMD_RESTART_MODULE, b"", now) if is_new else out
+
     def _digest(self, effects: list, now: int) -> list:
-        """What comes out for what the link said."""
+        """What comes out for what the link and the bootloader said."""
         out: list = []
         for effect in effects:
+            if isinstance(effect, SendSerial):
+                if not self.silent:
+                    out += [SendSerial(data) for data in self.mischief.spoil(effect.data, now)]
+                continue
             if isinstance(effect, Received):
-                handler = self._REQUESTS.get(effect.frame.cmd)
-                if handler is not None:
-                    handler(self, effect.frame, now, out)
-            elif not (self.silent and isinstance(effect, SendSerial)):
-                out.append(effect)
+                self._on_request(effect.frame, now, out)
+                continue
+            out.append(effect)
             if isinstance(effect, Acked):
                 self._on_answer(effect, out)
             if isinstance(effect, Acked | Failed) and effect.token == CMD_P0_UP:
-                self._reporting = False
-                if self._report_again:
-                    out += self._report(now)
+                out += self._digest(self._p0.report_over(now), now)
+        if self.bootloader is not None and self.bootloader.restart_in is not None:
+            due, self.bootloader.restart_in = now + self.bootloader.restart_in, None
+            self._restart_due = due
+            if due <= now:
+                out += self.restart(now)
         return out
+
+    def _on_request(self, frame: Frame, now: int, out: list) -> None:
+        if frame.cmd in TRANSFER_REQUESTS and self.bootloader is not None:
+            out += self._digest(self.bootloader.receive(frame, now), now)
+        elif frame.cmd in self._REQUESTS:
+            self._REQUESTS[frame.cmd](self, frame, now, out)
 
     def _on_get_info(self, frame: Frame, now: int, out: list) -> None:
         # It asks when it begins: what it told of itself before is void.
         self.status = 0
-        out += self._link.reply(frame, self._info_payload)
+        self._reply(frame, build_device_info(self.info), now, out)
         out.append(InfoSent())
 
     def _on_p0(self, frame: Frame, now: int, out: list) -> None:
-        p0 = frame.payload
-        if frame.flags & 1:
-            self._ignore(frame, "meant for a sub-device", out)
-        elif not p0:
-            self._ignore(frame, "empty", out)
-        elif p0[0] == ACTION_CONTROL:
-            out += self._link.reply(frame)
-            self._control(p0, now, out)
-        elif p0[0] == ACTION_READ:
-            out += self._link.reply(frame, self._p0(ACTION_READ_REPLY))
-            out.append(StateRead())
-        elif p0[0] == ACTION_TRANSPARENT_DOWN:
-            out += self._link.reply(frame)
-            out.append(TransparentReceived(p0[1:]))
-        else:
-            self._ignore(frame, "action %02x is not for this product" % p0[0], out)
+        out += self._digest(self._p0.receive(frame, now), now)
 
     def _on_heartbeat(self, frame: Frame, now: int, out: list) -> None:
         out.append(HeartbeatSeen())
@@ -243,56 +259,8 @@ class McuSimulator:
         except RemoteError as e:
             out.append(Ignored(acked.frame.payload, str(e)))
 
-    def _control(self, p0: bytes, now: int, out: list) -> None:
-        try:
-            wanted = self.schema.decode_control(p0)
-            new = self._normal({**self._values, **wanted})
-        except (RemoteError, AttrError) as e:
-            out.append(Ignored(p0, str(e)))
-            return
-        self._values = new
-        out.append(Controlled({name: new[name] for name in wanted}))
-        out += self._report_change(now)
+    def _reply(self, frame: Frame, payload: bytes, now: int, out: list) -> None:
+        out += self._digest(self._link.reply(frame, payload), now)
 
-    def _ignore(self, frame: Frame, why: str, out: list) -> None:
-        out += self._link.reply(frame)
-        out.append(Ignored(frame.payload, why))
-
-    def _restart(self, now: int) -> list:
-        self._report_again = False
-        out = self._digest(self._link.reset(), now)
-        return [*out, Restarted(), *self.start(now)]
-
-    def _report_change(self, now: int) -> list:
-        self._changed_at = now
-        return self._report(now)
-
-    def _report(self, now: int) -> list:
-        # One at a time: whatever changes meanwhile goes into one more report, so a dead line piles up nothing.
-        self._change_due = None
-        self._report_again = self._reporting
-        if self._reporting:
-            return []
-        self._reporting = True
-        return self.request(CMD_P0_UP, self._p0(), now)
-
-    def _p0(self, *action: int) -> bytes:
-        return self.schema.encode_report(self._values, *action)
-
-    def _normal(self, values: dict) -> dict:
-        """`values` as a peer would decode them; AttrError when one is impossible."""
-        return self.schema.decode(self.schema.encode_report(values))
-
-
-def _zero(attr: Attr) -> object:
-    """The value of an appliance that was never used: zero, or the least its definition allows."""
-    if attr.data_type == "binary":
-        return b""
-    if not isinstance(attr.spec, Scale):
-        return 0
-    raw = max(attr.spec.low, 0)
-    return (raw * attr.spec.ratio + attr.spec.addition) / attr.spec.unit
-
-
-def _is_due(due: int | None, now: int) -> bool:
-    return due is not None and now >= due
+    def _report_due(self, now: int) -> list:
+        return self._digest(self._p0.report_due(now), now)

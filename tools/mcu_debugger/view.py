@@ -40,11 +40,16 @@ from mcu_proto.message import parse_config_mode, parse_device_info, parse_illega
 from mcu_proto.module_info import CellularInfo, ModuleInfo, parse_module_info
 from mcu_proto.names import ACTION_NAMES, BAD_NAMES, CMD_NAMES, ERR_NAMES, FAIL_NAMES, STATUS_NAMES
 
-from .simulator import (
+from .mcu_events import (
     Controlled,
+    FirmwareInstalled,
+    FirmwareOffered,
+    FirmwareProgress,
+    FirmwareRefused,
     HeartbeatSeen,
     Ignored,
     InfoSent,
+    Misbehaved,
     ModuleInfoReceived,
     RestartAsked,
     Restarted,
@@ -259,6 +264,11 @@ _EVENTS = {
     ModuleInfoReceived: lambda event: "module: " + _module_text(event.info),
     TransparentReceived: lambda event: "transparent data: " + event.data.hex(" "),
     Ignored: lambda event: "ignored: %s (%s)" % (event.why, event.payload.hex(" ") or "no bytes"),
+    FirmwareOffered: lambda event: "firmware of %d bytes announced, md5 %s" % (event.size, event.md5),
+    FirmwareProgress: lambda event: "firmware: %d of %d bytes" % (event.stored, event.size),
+    FirmwareRefused: lambda event: "firmware given up, the old version goes on: " + event.why,
+    FirmwareInstalled: lambda event: "firmware good, version %s boots" % event.soft_ver,
+    Misbehaved: lambda event: "as ordered: " + event.what,
     Acked: lambda event: _TAKEN.get(event.token, ""),
     Failed: _failed,
     Illegal: _illegal_event,
