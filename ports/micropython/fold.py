@@ -36,16 +36,15 @@ def fold(sources: "dict[str, str]") -> "dict[str, str]":
 
 
 def _constants_of(module: str, tree: ast.Module, constants: "dict[str, dict[str, int]]") -> "dict[str, int]":
-    """Name -> value of the constants that a module defines at its top."""
-    known = _imported(module, tree, constants)
-    own = {}
+    """Name -> value of the constants that a module defines at its top, or imports: others may have them from it."""
+    found = _imported(module, tree, constants)
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
-            value = _value(node.value, {**known, **own})
+            value = _value(node.value, found)
             if value is not None and name.strip("_").isupper():
-                own[name] = value
-    return own
+                found[name] = value
+    return found
 
 
 def _value(node: ast.expr, known: "dict[str, int]") -> "int | None":
@@ -67,14 +66,14 @@ def _imported(module: str, tree: ast.AST, constants: "dict[str, dict[str, int]]"
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            values = constants.get(_source_of(module, node), {})
+            values = constants.get(source_of(module, node), {})
             for alias in node.names:
                 if alias.name in values:
                     found[alias.asname or alias.name] = values[alias.name]
     return found
 
 
-def _source_of(module: str, node: ast.ImportFrom) -> str:
+def source_of(module: str, node: ast.ImportFrom) -> str:
     """The full name of the module that a `from ... import` reads."""
     if not node.level:
         return node.module or ""
@@ -97,12 +96,12 @@ class _Folder(ast.NodeTransformer):
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
-                    full = "%s.%s" % (_source_of(module, node), alias.name)
+                    full = "%s.%s" % (source_of(module, node), alias.name)
                     if full in constants:
                         self._modules[alias.asname or alias.name] = full
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> "ast.ImportFrom | None":
-        values = self._constants.get(_source_of(self._module, node), {})
+        values = self._constants.get(source_of(self._module, node), {})
         # `const` is the compiler's word, nothing is left for it to do.
         node.names = [alias for alias in node.names if alias.name not in values and alias.name != "const"]
         return node if node.names else None

@@ -2,30 +2,38 @@
 
 import warnings
 
+import chip_tree
 import mpy_size
+import profiles
 import pytest
-from testkit import upy
 
 pytestmark = pytest.mark.micropython
 
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory):
-    return upy.compile_tree(tmp_path_factory.mktemp("mpy"))
+    return mpy_size.measured(tmp_path_factory.mktemp("mpy"))
 
 
-def test_no_file_is_over_its_budget(sizes):
+def test_no_file_and_no_profile_is_over_its_budget(sizes):
     budget = mpy_size.read_budget()
     assert mpy_size.over(sizes, budget) == [], "\n" + mpy_size.table(sizes, budget)
     if mpy_size.lowered(sizes, budget) != budget:
         warnings.warn("files are below their budgets or gone: `make size` lowers them", stacklevel=1)
 
 
+def test_what_a_profile_keeps_free_is_there_for_the_lan_protocol_and_upgrades(sizes):
+    """In the flash that the code runs from; the heap that they will need is another matter."""
+    for name, profile in profiles.PROFILES.items():
+        if profile.romfs_bytes:
+            assert sizes[mpy_size.PROFILE % name] + profile.room <= profile.romfs_bytes
+
+
 def test_what_the_chip_has_no_syntax_for_does_not_compile(tmp_path):
     source = tmp_path / "bad.py"
     source.write_text("def f(a, /):\n    pass\n")
-    with pytest.raises(SyntaxError, match="does not compile"):
-        upy.compile_file(source, tmp_path / "bad.mpy")
+    with pytest.raises(chip_tree.FirmwareError, match="does not compile"):
+        chip_tree.compile_file(source, tmp_path / "bad.mpy")
 
 
 def test_a_file_over_its_budget_or_without_one_is_named():

@@ -49,7 +49,7 @@ def test_a_day_in_a_capped_heap(processes, form):
         await asyncio.to_thread(chain.start_cloud)
         mcu = McuOnPty(processes.folder)
         mcu.power_on()
-        async with upy_agent(processes.folder, chain.api, mcu.path, upy_heap.heap_of(form), form) as agent:
+        async with upy_agent(processes.folder, chain.api, mcu.path, upy_heap.GATE[form], form) as agent:
             await agent.connected()
             await agent.says("online, did")
             did = await asyncio.to_thread(bind, chain, agent)

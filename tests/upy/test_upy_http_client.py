@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from testkit import upy_program
 from testkit.certificates import Authority, self_signed
+from testkit.datagrams import DatagramServer, a_record, dns_answer
 from testkit.raw_server import http_answer, read_request, serving
 
 pytestmark = pytest.mark.micropython
@@ -165,6 +166,39 @@ def test_a_server_that_is_not_there_is_a_failure_and_the_next_is_asked(tmp_path)
     assert answers[1] == (1, 200, b"x")
 
 
+_GIVEN_UP = """
+from gagent.effects import HttpRequest
+from gagent_upy.http_client import HttpClient
+
+http = HttpClient(poll, network, buf, feed, agent)
+for ref in (1, 2, 3):
+    http.request(HttpRequest(ref, "GET", "http://127.0.0.1:{silent}/", b""))
+spin(http, lambda: False, 1000)
+http.give_up("gone")
+print(heard, http.due)
+http.request(HttpRequest(4, "GET", "http://127.0.0.1:{good}/", b""))
+spin(http, lambda: len(heard) == 4)
+print(heard[3], clock.now() // 1000)
+"""
+
+
+def test_what_is_given_up_fails_at_once_and_the_next_request_does_not_wait(tmp_path):
+    async def scenario():
+        async def silent(reader, writer):
+            await reader.read()
+
+        async def good(reader, writer):
+            await read_request(reader)
+            writer.write(http_answer("200 OK", b"x"))
+
+        async with serving(silent) as silent_port, serving(good) as good_port:
+            return await upy_program.run(_GIVEN_UP.format(silent=silent_port, good=good_port), tmp_path)
+
+    given_up, answer = asyncio.run(scenario())
+    assert given_up == "%r None" % [("http_failed", ref, "gone") for ref in (1, 2, 3)]
+    assert answer == "('http_response', 4, 200, b'x') 1"
+
+
 def test_more_requests_than_may_wait_fail_at_once(tmp_path):
     async def scenario():
         async def talk(reader, writer):
@@ -178,6 +212,53 @@ def test_more_requests_than_may_wait_fail_at_once(tmp_path):
     assert sorted(answer[0] for answer in answers) == list(range(8))
     assert answers[0] == (0, "more than 6 requests wait")
     assert 60 <= seconds <= 80
+
+
+_BY_NAME = """
+from gagent.effects import HttpRequest
+from gagent_upy import resolver
+from gagent_upy.http_client import HttpClient
+
+# The port of name servers is not ours to bind.
+Lookup = resolver.Lookup
+resolver.Lookup = lambda host, server, poll, now: Lookup(host, server, poll, now, {dns})
+network.dns = "127.0.0.1"
+http = HttpClient(poll, network, buf, feed, agent)
+http.request(HttpRequest(1, "GET", "http://cloud.example.com:{http}/x", b""))
+spin(http, lambda: heard)
+print(repr(heard), clock.now() // 1000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (bytes((127, 0, 0, 1)), "[('http_response', 1, 200, b'cloud.example.com')] 0"),
+        (b"", "[('http_failed', 1, 'no answer from cloud.example.com:%d: the name server knows no address')] 0"),
+        (None, "[('http_failed', 1, 'no answer from cloud.example.com:%d within 10 s')] 10"),
+    ],
+    ids=["known", "unknown", "the name server is silent"],
+)
+def test_a_name_is_looked_up(tmp_path, address, expected):
+    async def scenario():
+        async def talk(reader, writer):
+            head, _ = await read_request(reader)
+            name = head.split("Host: ")[1].split(":")[0]
+            writer.write(http_answer("200 OK", name.encode()))
+
+        def answer(query, count):
+            return [] if address is None else [dns_answer(query, [a_record(address)] if address else [])]
+
+        async with serving(talk) as port, DatagramServer(answer).running() as dns:
+            return port, await upy_program.run(_BY_NAME.format(dns=dns, http=port), tmp_path)
+
+    port, (line,) = asyncio.run(scenario())
+    assert line == (expected % port if "%d" in expected else expected)
+
+
+def test_https_without_a_certificate_to_check_by_is_refused(tmp_path):
+    _, answers = asyncio.run(_ask(tmp_path, (1, "GET", "https://127.0.0.1:1/", b"")))
+    assert answers == [(1, "https needs ca_file in the settings")]
 
 
 def test_a_server_with_a_certificate_of_ours_is_talked_to(tmp_path):

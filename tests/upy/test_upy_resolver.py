@@ -1,12 +1,11 @@
 """The chip's own name lookup, against a name server that loses, garbles and lies; and the time from a time server."""
 
 import asyncio
-import contextlib
-import socket
 import struct
 
 import pytest
 from testkit import upy_program
+from testkit.datagrams import SAME, A, DatagramServer, a_record, dns_answer
 
 pytestmark = pytest.mark.micropython
 
@@ -41,53 +40,14 @@ try:
 except OSError as error:
     print(error.args[0])
 """
+HERE = bytes((10, 0, 0, 1))
 _NAME = b"\x06broker\x07example\x03com\x00"
-_A = struct.pack(">HHIH", 1, 1, 60, 4)
 _CNAME = struct.pack(">HHIH", 5, 1, 60, 6) + b"\x03www\xc0\x13"
-
-
-class Server:
-    """A datagram server: `answer(query, count)` gives the datagrams for the count-th query."""
-
-    def __init__(self, answer):
-        self._answer = answer
-        self.queries = []
-
-    @contextlib.asynccontextmanager
-    async def running(self):
-        loop = asyncio.get_running_loop()
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", 0))
-        sock.setblocking(False)
-
-        def receive():
-            query, sender = sock.recvfrom(600)
-            self.queries.append(query)
-            for datagram in self._answer(query, len(self.queries)):
-                sock.sendto(datagram, sender)
-
-        loop.add_reader(sock, receive)
-        try:
-            yield sock.getsockname()[1]
-        finally:
-            loop.remove_reader(sock)
-            sock.close()
-
-
-def _answer(query, records, count=None):
-    return (
-        query[:2]
-        + b"\x81\x80\x00\x01"
-        + struct.pack(">H", count or len(records))
-        + bytes(4)
-        + query[12:]
-        + b"".join(records)
-    )
 
 
 def _looked_up(tmp_path, answer, host="broker.example.com"):
     """(what was found, queries)."""
-    server = Server(answer)
+    server = DatagramServer(answer)
 
     async def scenario():
         async with server.running() as port:
@@ -98,7 +58,7 @@ def _looked_up(tmp_path, answer, host="broker.example.com"):
 
 
 def test_a_name_is_asked_for_as_the_dns_wants_it(tmp_path):
-    found, [query] = _looked_up(tmp_path, lambda query, _: [_answer(query, [b"\xc0\x0c" + _A + bytes((10, 0, 0, 1))])])
+    found, [query] = _looked_up(tmp_path, lambda query, _: [dns_answer(query, [a_record(HERE)])])
     assert found == "10.0.0.1"
     assert query[2:] == b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + _NAME + b"\x00\x01\x00\x01"
 
@@ -106,41 +66,40 @@ def test_a_name_is_asked_for_as_the_dns_wants_it(tmp_path):
 @pytest.mark.parametrize(
     "records",
     [
-        [b"\xc0\x0c" + _CNAME, b"\xc0\x30" + _A + bytes((10, 0, 0, 1))],
-        [b"\x03www\xc0\x13" + _A + bytes((10, 0, 0, 1))],
-        [b"\x03www\x07example\x03com\x00" + _A + bytes((10, 0, 0, 1)), b"\xc0\x0c" + _A + bytes((10, 0, 0, 2))],
+        [SAME + _CNAME, b"\xc0\x30" + A + HERE],
+        [b"\x03www\xc0\x13" + A + HERE],
+        [b"\x03www\x07example\x03com\x00" + A + HERE, a_record(bytes((10, 0, 0, 2)))],
     ],
     ids=["an alias first", "a name that ends in a pointer", "a whole name, two addresses"],
 )
 def test_the_first_address_is_found_behind_any_name(tmp_path, records):
-    assert _looked_up(tmp_path, lambda query, _: [_answer(query, records)])[0] == "10.0.0.1"
+    assert _looked_up(tmp_path, lambda query, _: [dns_answer(query, records)])[0] == "10.0.0.1"
 
 
 def test_a_lost_query_is_asked_again(tmp_path):
-    good = b"\xc0\x0c" + _A + bytes((10, 0, 0, 1))
-    found, queries = _looked_up(tmp_path, lambda query, count: [_answer(query, [good])] if count == 3 else [])
+    good = a_record(HERE)
+    found, queries = _looked_up(tmp_path, lambda query, count: [dns_answer(query, [good])] if count == 3 else [])
     assert found == "10.0.0.1"
     assert len(set(queries)) == 1
 
 
-@pytest.mark.parametrize(
-    "records", [[], [b"\xc0\x0c" + _CNAME], [b"\xc0\x0c" + _A + b"\x0a"], [b"\xff" * 5], [b"\x3f" * 100], [b""]]
-)
+@pytest.mark.parametrize("records", [[], [SAME + _CNAME], [a_record(b"\x0a")], [b"\xff" * 5], [b"\x3f" * 100], [b""]])
 def test_an_answer_without_an_address_is_an_error(tmp_path, records):
-    found, _ = _looked_up(tmp_path, lambda query, _: [_answer(query, records, 1)])
+    found, _ = _looked_up(tmp_path, lambda query, _: [dns_answer(query, records, 1)])
     assert found == "the name server knows no address"
 
 
 def test_a_foreign_answer_is_not_taken(tmp_path):
-    good = b"\xc0\x0c" + _A + bytes((10, 0, 0, 1))
-    bad = b"\xc0\x0c" + _A + bytes((6, 6, 6, 6))
+    good = a_record(HERE)
+    bad = a_record(bytes((6, 6, 6, 6)))
 
     def answer(query, _):
         other_id = bytes((query[0] ^ 1, *query[1:]))
         other_name = query[:12] + query[12:].replace(b"broker", b"bro%er")
-        return [_answer(other_id, [bad]), _answer(other_name, [bad]), b"x", b"", _answer(query, [good])]
+        return [dns_answer(other_id, [bad]), dns_answer(other_name, [bad]), b"x", b"", dns_answer(query, [good])]
 
-    assert _looked_up(tmp_path, answer)[0] == "10.0.0.1"
+    found, queries = _looked_up(tmp_path, answer)
+    assert (found, len(queries)) == ("10.0.0.1", 1)
 
 
 def test_a_silent_name_server_is_asked_for_as_long_as_one_waits(tmp_path):
@@ -174,7 +133,7 @@ print(heard, clock.now() // 60000)
 
 
 def _told(tmp_path, answer):
-    server = Server(answer)
+    server = DatagramServer(answer)
 
     async def scenario():
         async with server.running() as port:

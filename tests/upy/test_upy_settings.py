@@ -48,6 +48,7 @@ def test_a_wrong_line_is_named_with_what_is_allowed(line, words):
     [
         (["api_url = ftp://x"], "api_url: http:// or https:// expected"),
         (["ap_password = short"], "ap_password: 8 to 63 characters expected"),
+        (["tx = 4"], "tx, rx: both or none expected"),
         (["mqtt_tls = yes"], "ca_file and ntp_host are needed with TLS"),
         (["api_url = https://x", "ca_file = ca.pem"], "ca_file and ntp_host are needed with TLS"),
     ],

@@ -1,148 +1,42 @@
 """The chip's broker session against brokers that behave as a test wants: one answer for each connect, reports kept."""
 
 import asyncio
-import contextlib
 
 import pytest
 from testkit import mqtt_script as script
 from testkit import upy_program
+from testkit.certificates import Authority
 from testkit.raw_server import serving
+from testkit.upy_broker_session import (
+    PROGRAM,
+    dead,
+    deaf,
+    good,
+    play,
+    refuses,
+    reports,
+    says_nothing,
+    sends,
+)
 
 pytestmark = pytest.mark.micropython
 
-# The prelude of each: an uplink that notes what happens, and a connect to `port`.
-_PROGRAM = """
-from gagent.effects import MqttConnect
-from gagent_upy.uplink import Uplink
-
-uplink = Uplink(poll, network, buf, feed, agent)
-topics = ("ser2cli_noti/pk", "ser2cli_res/did", "app2dev/did/#")
-effect = MqttConnect("127.0.0.1", {port}, "did", "did", "passcode", 120, topics)
-connect = lambda: uplink.connect(effect, clock.now())
-report = lambda payload: uplink.publish("dev2app/did", payload, 1, clock.now())
-hears = lambda count: spin(uplink, lambda: len(heard) >= count)
-passes = lambda ms: spin(uplink, lambda: False, ms)
-connect()
-{program}
-print(repr((clock.now() // 1000, heard, uplink.reason, uplink.dropped)))
-"""
-
-
-_SHORT = {"mqtt_connected": ("connected",), "mqtt_lost": ("lost",), "receive_publish": ()}
-
-
-class Session:
-    """What one client sent: `packets` after the three subscriptions, `topics` of these, `connect` before them."""
-
-    def __init__(self):
-        self.packets = []
-        self.topics = []
-
-
-def _play(tmp_path, program, *talks):
-    """What `program` saw (seconds, heard, reason, dropped), and what each session saw, talked to by one of `talks`."""
-
-    async def scenario():
-        sessions = []
-        waiting = list(talks)
-
-        async def talk(reader, writer):
-            session = Session()
-            sessions.append(session)
-            await waiting.pop(0)(session, reader, writer)
-
-        async with serving(talk) as port:
-            lines = await upy_program.run(_PROGRAM.format(port=port, program=program), tmp_path)
-        seconds, heard, reason, dropped = eval(lines[-1])
-        return seconds, [_SHORT.get(item[0], ()) + item[1:] for item in heard], reason, dropped, sessions
-
-    return asyncio.run(scenario())
-
-
-async def _login(session, reader, writer):
-    session.topics = await script.accept(reader, writer)
-
-
-async def _collect(session, reader, writer, is_acking=True):
-    """Every packet until the client leaves; a publish of QoS 1 is acked."""
-    with contextlib.suppress(asyncio.IncompleteReadError):
-        while True:
-            kind, body = await script.read_packet(reader)
-            session.packets.append((kind, body))
-            if kind & 0x36 == 0x32 and is_acking:
-                end = 2 + int.from_bytes(body[:2], "big")
-                writer.write(script.packet(script.PUBACK, body[end : end + 2]))
-            elif kind == 0xC0:
-                writer.write(script.packet(0xD0))
-
-
-async def _good(session, reader, writer):
-    await _login(session, reader, writer)
-    await _collect(session, reader, writer)
-
-
-async def _deaf(session, reader, writer):
-    await _login(session, reader, writer)
-    await _collect(session, reader, writer, is_acking=False)
-
-
-async def _dead(session, reader, writer):
-    await _login(session, reader, writer)
-    while await reader.read(100):
-        pass
-
-
-def _sends(*pieces, is_closed=False):
-    async def talk(session, reader, writer):
-        await _login(session, reader, writer)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-        if not is_closed:
-            await _collect(session, reader, writer)
-
-    return talk
-
-
-def _refuses(code):
-    async def talk(session, reader, writer):
-        await script.read_packet(reader)
-        writer.write(script.connack(code))
-
-    return talk
-
-
-async def _says_nothing(session, reader, writer):
-    while await reader.read(100):
-        pass
-
-
-def _reports(session):
-    """(payload, is sent again) of every report in a session."""
-    found = []
-    for kind, body in session.packets:
-        if kind & 0xF6 == 0x32:
-            end = 2 + int.from_bytes(body[:2], "big")
-            found.append((body[end + 2 :], bool(kind & 8)))
-    return found
-
 
 def test_a_session_begins_with_login_and_subscriptions_in_order(tmp_path):
-    _, heard, _, _, [session] = _play(tmp_path, "hears(1)", _good)
+    _, heard, _, _, [session] = play(tmp_path, "hears(1)", good)
     assert heard == [("connected",)]
     assert session.topics == [b"ser2cli_noti/pk", b"ser2cli_res/did", b"app2dev/did/#"]
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5])
 def test_a_refused_login_is_lost_with_its_code(tmp_path, code):
-    _, heard, reason, _, _ = _play(tmp_path, "hears(1); passes(20000)", _refuses(code))
+    _, heard, reason, _, _ = play(tmp_path, "hears(1); passes(20000)", refuses(code))
     assert heard == [("lost", code)]
     assert reason == "the broker refused the login with code %d" % code
 
 
 def test_a_broker_that_does_not_answer_the_login_is_lost_after_ten_seconds(tmp_path):
-    seconds, heard, reason, _, _ = _play(tmp_path, "hears(1)", _says_nothing)
+    seconds, heard, reason, _, _ = play(tmp_path, "hears(1)", says_nothing)
     assert heard == [("lost", 0)]
     assert reason == "no login at 127.0.0.1 within 10 s"
     assert seconds == 10
@@ -155,12 +49,12 @@ def test_what_is_not_mqtt_ends_the_session(tmp_path, garbage):
         writer.write(garbage)
         await reader.read()
 
-    _, heard, _, _, _ = _play(tmp_path, "hears(1); passes(20000)", talk)
+    _, heard, _, _, _ = play(tmp_path, "hears(1); passes(20000)", talk)
     assert heard == [("lost", 0)]
 
 
 def test_a_closed_connection_is_lost_once(tmp_path):
-    _, heard, reason, _, _ = _play(tmp_path, "hears(2); passes(200000)", _sends(is_closed=True))
+    _, heard, reason, _, _ = play(tmp_path, "hears(2); passes(200000)", sends(is_closed=True))
     assert heard == [("connected",), ("lost", 0)]
     assert reason.endswith("closed by the other side")
 
@@ -169,104 +63,132 @@ def test_messages_come_in_any_pieces(tmp_path):
     message = script.publish("app2dev/did/x", b"hello")
     long = script.publish("app2dev/did/x", bytes(900))
     pieces = (message + message[:3], message[3:] + long, *[bytes((b,)) for b in message])
-    _, heard, _, _, _ = _play(tmp_path, "hears(5)", _sends(*pieces))
+    _, heard, _, _, _ = play(tmp_path, "hears(5)", sends(*pieces))
     expected = ("app2dev/did/x", b"hello")
     assert heard == [("connected",), expected, expected, ("app2dev/did/x", bytes(900)), expected]
 
 
+def test_a_secured_session_does_the_same(tmp_path):
+    message = script.publish("app2dev/did/x", bytes(900))
+    program = "hears(7); report(b'one'); passes(1000); uplink.disconnect(); passes(1000)"
+    talk = sends(message * 4, message, script.publish("a", b"b"))
+    seconds, heard, _, _, [session] = play(tmp_path, program, talk, authority=Authority(tmp_path))
+    assert heard == [("connected",)] + [("app2dev/did/x", bytes(900))] * 5 + [("a", b"b")]
+    assert reports(session) == [(b"one", False)]
+    assert session.packets[-1] == (script.DISCONNECT, b"")
+    # Nothing lay about until a ping was due.
+    assert seconds == 2
+
+
 def test_a_message_too_long_is_skipped_and_the_next_one_comes(tmp_path):
     pieces = (script.publish("app2dev/did/x", bytes(5000)), script.publish("app2dev/did/x", b"small"))
-    _, heard, _, _, _ = _play(tmp_path, "hears(2)", _sends(*pieces))
+    _, heard, _, _, _ = play(tmp_path, "hears(2)", sends(*pieces))
     assert heard == [("connected",), ("app2dev/did/x", b"small")]
 
 
 def test_a_message_whose_topic_is_no_text_is_ignored(tmp_path):
     bad = script.packet(script.PUBLISH, b"\x00\x02\xff\xfehello")
     cut = script.packet(script.PUBLISH, b"\x00\x20ab")
-    _, heard, _, _, _ = _play(tmp_path, "hears(2)", _sends(bad, cut, script.publish("a", b"b")))
+    _, heard, _, _, _ = play(tmp_path, "hears(2)", sends(bad, cut, script.publish("a", b"b")))
     assert heard == [("connected",), ("a", b"b")]
 
 
 def test_a_message_with_qos_1_is_acked(tmp_path):
     message = script.packet(0x32, b"\x00\x01a\x12\x34hello")
-    _, heard, _, _, [session] = _play(tmp_path, "hears(2); passes(1000); uplink.disconnect()", _sends(message))
+    _, heard, _, _, [session] = play(tmp_path, "hears(2); passes(1000); uplink.disconnect()", sends(message))
     assert heard == [("connected",), ("a", b"hello")]
     assert session.packets == [(script.PUBACK, b"\x12\x34"), (script.DISCONNECT, b"")]
 
 
 def test_a_report_is_published_with_qos_1_and_not_again_once_it_is_acked(tmp_path):
     program = "hears(1); report(b'one'); passes(5000); uplink.disconnect(); connect(); hears(2); passes(5000)"
-    _, heard, _, dropped, sessions = _play(tmp_path, program, _good, _good)
+    _, heard, _, dropped, sessions = play(tmp_path, program, good, good)
     assert heard == [("connected",), ("connected",)]
-    assert [_reports(session) for session in sessions] == [[(b"one", False)], []]
+    assert [reports(session) for session in sessions] == [[(b"one", False)], []]
     assert dropped == 0
 
 
 def test_a_report_that_was_not_acked_is_sent_again_in_the_next_session(tmp_path):
     program = "hears(1); report(b'one'); passes(29000); hears(2); connect(); hears(3); passes(1000)"
-    _, heard, reason, _, sessions = _play(tmp_path, program, _deaf, _good)
+    _, heard, reason, _, sessions = play(tmp_path, program, deaf, good)
     assert heard == [("connected",), ("lost", 0), ("connected",)]
     assert reason == "the broker does not acknowledge what it was sent"
-    assert [_reports(session) for session in sessions] == [[(b"one", False)], [(b"one", True)]]
+    assert [reports(session) for session in sessions] == [[(b"one", False)], [(b"one", True)]]
 
 
 def test_reports_without_a_session_are_kept_the_newest_four_and_the_others_counted(tmp_path):
     program = "uplink.disconnect()\nfor n in range(7): report(b'%d' % n)\nconnect(); hears(1); passes(1000)"
-    _, _, _, dropped, sessions = _play(tmp_path, program, _good)
-    assert _reports(sessions[-1]) == [(b"3", False), (b"4", False), (b"5", False), (b"6", False)]
+    _, _, _, dropped, sessions = play(tmp_path, program, good)
+    assert reports(sessions[-1]) == [(b"3", False), (b"4", False), (b"5", False), (b"6", False)]
     assert dropped == 3
 
 
 def test_large_reports_push_older_ones_out_and_the_newest_stays(tmp_path):
     program = "uplink.disconnect()\nfor n in b'abc': report(bytes((n,)) * 900)\nconnect(); hears(1); passes(1000)"
-    _, _, _, dropped, sessions = _play(tmp_path, program, _good)
-    assert _reports(sessions[-1]) == [(b"c" * 900, False)]
+    _, _, _, dropped, sessions = play(tmp_path, program, good)
+    assert reports(sessions[-1]) == [(b"c" * 900, False)]
     assert dropped == 2
 
 
 def test_reports_while_the_broker_is_slow_leave_in_order(tmp_path):
     program = "hears(1)\nfor n in range(20):\n    report(b'%d' % n)\n    if n % 4 == 3: passes(100)\n"
-    _, heard, _, dropped, [session] = _play(tmp_path, program, _good)
-    assert [payload for payload, _ in _reports(session)] == [b"%d" % n for n in range(20)]
+    _, heard, _, dropped, [session] = play(tmp_path, program, good)
+    assert [payload for payload, _ in reports(session)] == [b"%d" % n for n in range(20)]
     assert (heard, dropped) == ([("connected",)], 0)
 
 
 def test_a_message_without_a_session_is_dropped(tmp_path):
     program = "uplink.publish('a', b'x', 0, 0); hears(1); uplink.publish('a', b'y', 0, 0); passes(1000)"
-    _, _, _, _, [session] = _play(tmp_path, program, _good)
+    _, _, _, _, [session] = play(tmp_path, program, good)
     assert session.packets == [(script.PUBLISH, b"\x00\x01ay")]
 
 
 def test_an_idle_session_is_kept_alive(tmp_path):
-    _, heard, _, _, [session] = _play(tmp_path, "hears(1); passes(250000)", _good)
+    _, heard, _, _, [session] = play(tmp_path, "hears(1); passes(250000)", good)
     assert heard == [("connected",)]
     assert len(session.packets) == 4
 
 
+def test_a_short_keep_alive_is_kept(tmp_path):
+    program = "hears(1); effect = MqttConnect(*effect[:5], 10, topics); connect(); hears(2); passes(23000)"
+    _, heard, _, _, sessions = play(tmp_path, program, good, good)
+    assert heard[-1] == ("connected",)
+    assert len(sessions[-1].packets) == 4
+
+
+def test_nothing_is_heard_behind_a_refusal(tmp_path):
+    async def talk(session, reader, writer):
+        await script.read_packet(reader)
+        writer.write(script.connack(5) + script.publish("a", b"b"))
+
+    _, heard, _, _, _ = play(tmp_path, "hears(1); passes(1000)", talk)
+    assert heard == [("lost", 5)]
+
+
 def test_a_dead_broker_is_found_in_seventy_seconds(tmp_path):
-    seconds, heard, reason, _, _ = _play(tmp_path, "hears(2)", _dead)
+    seconds, heard, reason, _, _ = play(tmp_path, "hears(2)", dead)
     assert heard == [("connected",), ("lost", 0)]
     assert reason == "the broker is silent"
     assert seconds == 70
 
 
 def test_leaving_says_goodbye_and_nothing_is_heard_afterwards(tmp_path):
-    _, heard, _, _, [session] = _play(tmp_path, "hears(1); uplink.disconnect(); passes(100000)", _good)
+    _, heard, _, _, [session] = play(tmp_path, "hears(1); uplink.disconnect(); passes(100000)", good)
     assert heard == [("connected",)]
     assert session.packets == [(script.DISCONNECT, b"")]
 
 
 def test_connecting_anew_closes_the_session_before(tmp_path):
-    _, heard, _, _, sessions = _play(tmp_path, "hears(1); connect(); hears(2); passes(1000)", _good, _good)
+    _, heard, _, _, sessions = play(tmp_path, "hears(1); connect(); hears(2); passes(1000)", good, good)
     assert heard == [("connected",), ("connected",)]
     assert sessions[0].packets == [(script.DISCONNECT, b"")]
 
 
 def test_a_broker_that_is_not_there_is_lost_at_once(tmp_path):
     async def scenario():
-        async with serving(_says_nothing) as port:
+        async with serving(says_nothing) as port:
             pass
-        return await upy_program.run(_PROGRAM.format(port=port, program="hears(1)"), tmp_path)
+        return await upy_program.run(PROGRAM.format(port=port, program="hears(1)", ca=""), tmp_path)
 
     seconds, heard, reason, _ = eval(asyncio.run(scenario())[-1])
     assert heard == [("mqtt_lost", 0)]

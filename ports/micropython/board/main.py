@@ -1,0 +1,22 @@
+"""What a chip runs after boot.py: the agent, until the power goes; or nothing, for a person at the REPL."""
+
+import gc
+import sys
+import time
+
+import gagent_upy
+import machine
+from gagent_upy import start
+
+try:
+    runner = start.make()
+except Exception as error:  # no room, or flash that cannot be read: a chip that tries again can be reached in between
+    sys.print_exception(error)
+    time.sleep(5)
+    machine.reset()
+# What was needed for the start makes room for what is needed from now on.
+del start, gagent_upy.start, gagent_upy.settings
+del sys.modules["gagent_upy.start"], sys.modules["gagent_upy.settings"]
+gc.collect()
+if runner is not None:
+    runner.run()

@@ -1,0 +1,138 @@
+"""The files that go to a chip, found by what imports what, made small, and as bytecode.
+
+A profile's files are those that `board/boot.py` and `board/main.py` reach, imports inside functions included, less what
+the profile does without. So nothing is listed by hand, and what no chip needs never gets there.
+"""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bundle
+import fold
+import profiles
+import shake
+import shorten
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PORT = ROOT / "ports" / "micropython"
+BOARD = PORT / "board"
+# What MicroPython runs by itself; it takes these as sources only.
+BOOT_FILES = ("boot.py", "main.py")
+# The module that holds all that is always loaded.
+BUNDLE = "gagent_chip"
+# Puts the agent together and goes.
+_START = "gagent_upy.start"
+# Where packages are imported from.
+_IMPORT_ROOTS = (ROOT, PORT)
+
+
+class FirmwareError(Exception):
+    """The files for a chip cannot be built; the text says which and why."""
+
+
+def files_of(profile: str) -> dict[str, Path]:
+    """Path on the chip -> source, of everything that a profile runs."""
+    left_out = (*profiles.ON_NO_CHIP, *profiles.PROFILES[profile].without)
+    found: dict[str, Path] = {}
+    todo = [(name, BOARD / name) for name in BOOT_FILES]
+    while todo:
+        name, path = todo.pop()
+        if name in found or fold.module_name(Path(name)) in left_out:
+            continue
+        found[name] = path
+        todo += [(source.relative_to(root).as_posix(), source) for root, source in _imported_by(name, path)]
+    return dict(sorted(found.items()))
+
+
+def small(files: dict[str, Path]) -> dict[str, str]:
+    """Path on the chip -> source: constants folded, the unused left out, in one file what is always loaded, short
+    private names.
+    """
+    texts = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
+    paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
+    texts = shake.shake(fold.fold(texts))
+    texts = shorten.shorten(bundle.bundle(texts, _always_loaded(texts), BUNDLE))
+    return {paths[module]: text + "\n" for module, text in sorted(texts.items())}
+
+
+def compile_texts(texts: dict[str, str], target: Path) -> dict[str, int]:
+    """Every text as .mpy under `target`; path on the chip, still named .py, -> bytes."""
+    sizes = {}
+    for name, text in texts.items():
+        source = target / name
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text)
+        out = source.with_suffix(".mpy")
+        compile_file(source, out)
+        sizes[name] = out.stat().st_size
+        # MicroPython would take the source before the bytecode.
+        source.unlink()
+    return sizes
+
+
+def compile_file(path: Path, out: Path) -> None:
+    """One file as bytecode; its name on the chip is the one that tracebacks show."""
+    command = [tool("mpy-cross"), "-march=xtensa", "-O3", "-s", path.name, "-o", str(out), str(path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise FirmwareError("%s does not compile for MicroPython: %s" % (path, result.stderr.strip()))
+
+
+def tool(name: str) -> str:
+    """The path of a command that `pip install '.[micropython]'` brought, beside this interpreter or on PATH."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        raise FirmwareError("%s not found: pip install -e '.[micropython]'" % name)
+    return found
+
+
+def _imported_by(name: str, path: Path) -> list[tuple[Path, Path]]:
+    """(import root, file) of every file of ours that this one imports, wherever in it, with the packages around it."""
+    module = fold.module_name(Path(name)) + (".__init__" if name.endswith("__init__.py") else "")
+    wanted = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = fold.source_of(module, node)
+            wanted |= {source, *["%s.%s" % (source, alias.name) for alias in node.names]}
+    found = []
+    for dotted in sorted(wanted):
+        parts = dotted.split(".")
+        for end in range(1, len(parts) + 1):
+            found += _files_named(parts[:end])
+    return found
+
+
+def _always_loaded(texts: dict[str, str]) -> list[str]:
+    """What the start imports in its functions whatever the settings, and what that imports at its top."""
+    found: list[str] = []
+    start = next(node for node in ast.parse(texts[_START]).body if isinstance(node, ast.FunctionDef))
+    todo = [name for node in start.body for name in _targets(_START, node)]
+    while todo:
+        module = todo.pop(0)
+        if module in texts and module not in found and "." in module:
+            found.append(module)
+            todo += [name for node in ast.parse(texts[module]).body for name in _targets(module, node)]
+    return found
+
+
+def _targets(module: str, node: ast.stmt) -> list[str]:
+    """Names of what a statement imports, modules or not."""
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    source = fold.source_of(module, node)
+    return [source, *["%s.%s" % (source, alias.name) for alias in node.names]]
+
+
+def _files_named(parts: list[str]) -> list[tuple[Path, Path]]:
+    for root in _IMPORT_ROOTS:
+        folder = root.joinpath(*parts)
+        for path in (folder / "__init__.py", folder.with_suffix(".py")):
+            # Not a folder of this repository that happens to be named like a library.
+            if path.is_file() and (len(parts) > 1 or path.name == "__init__.py"):
+                return [(root, path)]
+    return []

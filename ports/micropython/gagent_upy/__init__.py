@@ -1,0 +1,1 @@
+"""The agent on a chip: one loop on select.poll around `gagent.Agent`; no asyncio, no threads."""

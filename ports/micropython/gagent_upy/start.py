@@ -1,0 +1,98 @@
+"""Puts the port together and runs it. The order of what is loaded is the order in which the heap is used up.
+
+Large fixed buffers first, then the largest modules, the radio last: what comes late must do with what is left between.
+`board/main.py` lets go of this module before the loop begins.
+"""
+
+import gc
+import os
+import select
+import time
+
+import machine
+
+from .settings import SettingsError, load_settings
+
+# A key held within this time after the start leaves the chip to the REPL: the way back in when the MCU has the UART.
+_ESCAPE_MS = 1000
+_LOOK_MS = 20
+# Controls that may wait for the MCU: an app that sends faster than an appliance takes is wrong anyway.
+_QUEUE_SIZE = 8
+
+
+def make():
+    """The port, ready to run; None when the escape key is held or the settings are wrong: the chip is the REPL's."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error)
+        return None
+    if settings.escape_pin >= 0 and _is_held(settings.escape_pin):
+        print("escape: the agent is not started")
+        return None
+    # One buffer for the UART and all sockets: who reads takes out at once what it needs.
+    buf = memoryview(bytearray(512))
+    poll = select.poll()
+    from .serial_port import SerialPort
+
+    serial = SerialPort(poll, settings, buf)
+    gc.collect()
+    from gagent.agent import Agent
+    from gagent.config import AgentConfig
+
+    gc.collect()
+    from .uplink import Uplink
+
+    gc.collect()
+    from .http_client import HttpClient
+
+    gc.collect()
+    from .clock import Clock
+    from .crypto import Crypto
+    from .log import Log
+    from .runner import Runner
+    from .storage import Slots
+    from .wifi import Wifi
+
+    gc.collect()
+    s = settings
+    log = Log(machine.UART(s.log_uart, 115200) if s.log_uart >= 0 else None)
+    identity = Slots("identity")
+    runner = Runner(Clock(), poll, log, identity, machine.reset, machine.WDT() if s.watchdog else None)
+    feed = runner.feed
+    wifi = Wifi(poll, s, Slots("networks"), log, runner.network_changed)
+    record = identity.load()
+    if record is None:
+        if identity.damaged:
+            log.say("the stored identity is damaged: registering as a new device, its users must bind it again")
+        record = {"mac": wifi.mac}
+    config = AgentConfig(record, s.api_url.rstrip("/"), s.hard_version, s.soft_version, s.tz_minutes)
+    agent = Agent(config, os.urandom, s.baud, _QUEUE_SIZE, Crypto())
+    serial.join(feed, agent)
+    tls = None
+    if s.ca_file:
+        from .tls import Tls
+
+        tls = Tls(s.ca_file)
+    uplink = Uplink(poll, wifi, buf, feed, agent, s.mqtt_port, tls if s.mqtt_tls else None)
+    others: list = []
+    if s.led >= 0:
+        from .led import Led
+
+        others.append(Led(s.led, uplink, wifi))
+    if s.ntp_host:
+        from .ntp import Ntp
+
+        others.append(Ntp(poll, wifi, s.ntp_host, feed, agent))
+    runner.join(agent, config, serial, wifi, uplink, HttpClient(poll, wifi, buf, feed, agent, tls), *others)
+    return runner
+
+
+def _is_held(number) -> bool:
+    """Whether the pin is low at some time in the first second: a boot pin may not be held during the reset itself."""
+    pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+    for _ in range(0, _ESCAPE_MS, _LOOK_MS):
+        if not pin.value():
+            return True
+        time.sleep_ms(_LOOK_MS)
+    return False
