@@ -1,4 +1,6 @@
-"""Prints the bytes of every file compiled for a chip, beside its budget, and lowers the budget to them (`make size`).
+"""Prints the bytes of every file compiled for a chip, and of every profile, beside its budget (`make size`).
+
+It lowers the budgets to them. A profile is less than its files: what it does not use is left out of it.
 
 A budget only goes down by this command; a new file gets the size it has. To raise one, edit `mpy_budget.json` and say
 in the commit why the bytes are worth their heap.
@@ -11,21 +13,8 @@ from pathlib import Path
 
 from testkit import parts, upy
 
-# For the cloud, the debugger and the simulator; or loaded when first needed (files cross the line, an MCU asks).
-_NOT_AT_START = {
-    "datapoint",
-    "device_api_b",
-    "definition",
-    "mcu_message",
-    "module_info",
-    "subdevice",
-    "subdevices",
-    "transaction",
-    "transfer",
-    "transfer_receiver",
-    "transfer_sender",
-    "upload",
-}
+# The row of a profile: of everything that it delivers.
+PROFILE = "profile %s"
 BUDGET = Path(__file__).parent / "mpy_budget.json"
 
 
@@ -35,11 +24,17 @@ def main() -> int:
         print("make size " + reason, file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        sizes = upy.compile_tree(Path(folder))
+        sizes = measured(Path(folder))
     budget = read_budget()
     print(table(sizes, budget))
     BUDGET.write_text(json.dumps(lowered(sizes, budget), indent=4) + "\n")
     return 1 if over(sizes, budget) else 0
+
+
+def measured(folder: Path) -> dict[str, int]:
+    """File or profile -> bytes; what is compiled goes into `folder`."""
+    files = upy.compile_tree(folder / "files")
+    return files | {PROFILE % name: size for name, size in upy.profile_sizes(folder).items()}
 
 
 def read_budget() -> dict[str, int]:
@@ -64,11 +59,9 @@ def over(sizes: dict[str, int], budget: dict[str, int]) -> list[str]:
 
 
 def table(sizes: dict[str, int], budget: dict[str, int]) -> str:
-    """Sizes and budgets for people, with the sum of what a chip loads."""
+    """Sizes and budgets for people."""
     rows = [(name, size, _beside(size, budget.get(name))) for name, size in sorted(sizes.items())]
-    at_start = sum(size for name, size in sizes.items() if Path(name).stem not in _NOT_AT_START)
-    rows.append(("what an agent loads at its start", at_start, ""))
-    return "\n".join(["%-34s %6d  %s" % row for row in rows])
+    return "\n".join(["%-48s %6d  %s" % row for row in rows])
 
 
 def _beside(size: int, limit: "int | None") -> str:

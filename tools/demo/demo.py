@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localcloud.broker import BrokerError
 from localcloud.catalog import CatalogError
-from localcloud.http_server import ListenError
+from localcloud.listener import ListenError
 from localcloud.store.database import StoreError
 from mcu_debugger.product import ProductError, load_product
 from open_api_client import OpenApiError
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", metavar="DIR", help="keep identity and cloud data there (default: forgotten at the end)"
     )
-    parser.add_argument("--http-port", type=int, default=8080, help="of the cloud (default 8080; a free one if taken)")
+    parser.add_argument("--http-port", type=int, default=8000, help="of the cloud (default 8000; a free one if taken)")
     parser.add_argument("--mqtt-port", type=int, default=1883, help="of the cloud (default 1883; a free one if taken)")
     parser.add_argument(
         "--patience",

@@ -77,6 +77,8 @@ def make_cloud(data_dir: Path, http_port: int, mqtt_port: int, broker: str) -> C
             http_port=http_port if _is_free(http_port) else 0,
             mqtt_host="127.0.0.1",
             mqtt_port=mqtt_port if _is_free(mqtt_port) else 0,
+            ws_port=0,
+            wss_port=0,
             broker=broker,
             products="any",
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.app import Cloud
-from mcu_debugger.simulator import Controlled, InfoSent, StatusChanged
+from mcu_debugger.mcu_events import Controlled, InfoSent, StatusChanged
 from mcu_debugger.view import event_line
 from open_api_client import OpenApiClient
 from parts import SimulatedMcu, make_cloud, make_gateway
