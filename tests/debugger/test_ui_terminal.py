@@ -1,11 +1,12 @@
 """The full screen in a real terminal, on a real pseudo-terminal as its line, with real frames."""
 
 import os
+import select
 import tty
 
 import pytest
 from mcu_debugger.product import load_product
-from testkit.debugger_terminal import DebuggerTerminal
+from testkit.debugger_terminal import PATIENCE_S, DebuggerTerminal
 from testkit.repository import ROOT
 
 from mcu_proto.const import CMD_GET_INFO, CMD_MODULE_STATUS, CMD_P0_DOWN
@@ -29,10 +30,11 @@ class ModuleEnd:
 
     def wait_for(self, cmd):
         """The next frame of this command."""
-        while True:
+        while select.select([self._line], [], [], PATIENCE_S)[0]:
             for frame in self._decoder.feed(os.read(self._line, 4096)):
                 if frame.cmd == cmd:
                     return frame
+        raise AssertionError("no %02x came" % cmd)
 
     def close(self):
         os.close(self._line)
