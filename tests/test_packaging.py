@@ -15,7 +15,21 @@ from testkit.repository import ROOT, packages, sources
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LISTED = PROJECT["tool"]["setuptools"]["packages"]
 FOLDERS = PROJECT["tool"]["setuptools"]["package-dir"]
-TARGETS = ("demo", "run", "test", "lint", "coverage", "mutation", "bench", "fleet", "fuzz", "firmware", "heap", "size", "clean")
+TARGETS = (
+    "demo",
+    "run",
+    "test",
+    "lint",
+    "coverage",
+    "mutation",
+    "bench",
+    "fleet",
+    "fuzz",
+    "firmware",
+    "heap",
+    "size",
+    "clean",
+)
 # Copied or frozen onto a chip, in no wheel.
 NOT_IN_THE_WHEEL = {"gagent_upy"}
 

@@ -105,7 +105,7 @@ class _Table:
 
 
 class _Rewriter(ast.NodeTransformer):
-    """One module with the names of the bundle; `_scopes` are the functions and classes around the node, outermost first.
+    """One module with the names of the bundle; `_scopes` are the functions and classes around, outermost first.
 
     A scope is (is it a class, names bound in it, names it imported from the bundle, modules it imported from there).
     """

@@ -13,9 +13,7 @@ ON_NO_CHIP = (
     "mcu_proto.definition",
     "mcu_proto.mcu_message",
     "mcu_proto.names",
-    "mcu_proto.transfer",
     "mcu_proto.transfer_receiver",
-    "mcu_proto.transfer_sender",
 )
 # Rows of devices behind an MCU: for gateways.
 _GATEWAY = ("gagent.subdevices", "mcu_proto.subdevice")

@@ -2,8 +2,8 @@
 
 MicroPython keeps one copy of every name in RAM, and a row in a table for it. A name with one leading underscore that
 only one file has is nobody else's business: it becomes `_a`, `_b`, ... The names at the top of a file are one
-numbering, the attributes of each class another, so that the same few names serve all. Classes that inherit from one another share
-their objects' attributes, and so a numbering.
+numbering, the attributes of each class another, so that the same few names serve all. Classes that inherit from one
+another share their objects' attributes, and so a numbering.
 """
 
 import ast
@@ -63,9 +63,9 @@ def _families(tree: ast.Module, names: "set[str]") -> "tuple[set[str], list[set[
                 joined = kin[node.name] | kin[base.id]
                 kin.update(dict.fromkeys(joined, joined))
     users = defaultdict(set)
-    for node in tree.body:
-        for name in _attributes(node) & names:
-            users[name].add(min(kin[node.name]) if isinstance(node, ast.ClassDef) else "")
+    for statement in tree.body:
+        for name in _attributes(statement) & names:
+            users[name].add(min(kin[statement.name]) if isinstance(statement, ast.ClassDef) else "")
     families = defaultdict(set)
     for name, of in users.items():
         families[min(of) if len(of) == 1 else ""].add(name)

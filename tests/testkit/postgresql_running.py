@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -80,11 +81,13 @@ class Postgresql:
         if process.returncode:
             raise RuntimeError("%s: %s" % (command[0], output.decode(errors="replace")))
 
-    def _begin(self, name: str, *args: str, **pipes) -> subprocess.Popen:
+    def _begin(self, name: str, *args: str, **pipes: Any) -> subprocess.Popen:
         command = parts.find(name)
         if command is None:
             raise RuntimeError(parts.missing("postgresql"))
-        user = {"user": _SUPERUSER, "group": _SUPERUSER, "extra_groups": []} if os.geteuid() == 0 else {}
+        user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            user = {"user": _SUPERUSER, "group": _SUPERUSER, "extra_groups": []}
         return subprocess.Popen([command, *args], cwd=self.folder, **user, **pipes)
 
 

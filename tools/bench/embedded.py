@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from localcloud.broker import DeviceLogin, make_broker
+from localcloud.broker import AppLogin, DeviceLogin, make_broker
 
 
 class _AnyDevice:
-    """Knows every did, and nothing of it."""
+    """Knows every did, and nothing of it; no apps."""
 
     def device(self, did: str) -> DeviceLogin | None:
         return DeviceLogin(did, "", "", False)
@@ -26,6 +26,18 @@ class _AnyDevice:
 
     def learn_passcode(self, did: str, passcode: str) -> None:
         pass
+
+    def app(self, app_id: str, uid: str, token: str) -> AppLogin | None:
+        return None
+
+    def is_bound(self, uid: str, did: str) -> bool:
+        return False
+
+    def bound_dids(self, uid: str) -> list[str]:
+        return []
+
+    def is_token(self, uid: str, token_hash: str) -> bool:
+        return False
 
 
 class _Nobody:
@@ -38,6 +50,12 @@ class _Nobody:
         pass
 
     def device_disconnected(self, did: str, reason: str) -> None:
+        pass
+
+    def app_joined(self, did: str, client: str) -> None:
+        pass
+
+    def app_left(self, did: str, client: str) -> None:
         pass
 
 

@@ -154,15 +154,16 @@ class DeviceSide:
         self._learned(did, columns)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs what takes a while; the cloud waits for it when it stops."""
+        """Runs what takes a while; it ends with the cloud."""
         task = asyncio.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _finish_tasks(self) -> None:
-        for task in self._tasks:
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

@@ -78,7 +78,8 @@ class Intake:
 
     def _work(self) -> None:
         loop = asyncio.get_running_loop()
-        stored = self._store_batch()
+        # `stop` may have been faster.
+        stored = not self._waiting or self._store_batch()
         self._is_due = bool(self._waiting)
         if self._waiting:
             loop.call_later(0.0 if stored else RETRY_DELAY, self._work)

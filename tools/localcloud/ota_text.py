@@ -64,7 +64,7 @@ def rule_words(rule: PushRule) -> str:
     """Whom a rule is for, and when."""
     parts = ["%d %%" % rule.percent]
     if rule.from_versions:
-        parts.append("from " + ", ".join(rule.from_versions))
+        parts.append("from " + " or ".join(rule.from_versions))
     if rule.macs:
         parts.append("%d address%s" % (len(rule.macs), "" if len(rule.macs) == 1 else "es"))
     if rule.from_minute != rule.to_minute:
@@ -72,7 +72,7 @@ def rule_words(rule: PushRule) -> str:
     parts.append("since " + _date(rule.starts_at))
     if rule.ends_at is not None:
         parts.append("until " + _date(rule.ends_at))
-    return "  ".join(parts)
+    return ", ".join(parts)
 
 
 def table(results: Iterable[Result]) -> str:

@@ -15,8 +15,7 @@ except Exception as error:  # no room, or flash that cannot be read: a chip that
     time.sleep(5)
     machine.reset()
 # What was needed for the start makes room for what is needed from now on.
-del start, gagent_upy.start, gagent_upy.settings
-del sys.modules["gagent_upy.start"], sys.modules["gagent_upy.settings"]
+del start, gagent_upy.start, sys.modules["gagent_upy.start"]
 gc.collect()
 if runner is not None:
     runner.run()

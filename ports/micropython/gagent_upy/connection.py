@@ -24,6 +24,11 @@ class Connection:
         self._network = network
         self._socket = None
         self._lookup = None
+        # As if opened to nowhere: an `open` that found no room must still come to its end.
+        self._host = ""
+        self._port = 0
+        self._tls = None
+        self._is_open = False
         self.out = b""
         self.due = None
         self.reason = ""

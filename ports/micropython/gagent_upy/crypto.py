@@ -1,4 +1,4 @@
-"""What the agent wants encrypted and hashed: generation B of the device API, and the MD5 of files.
+"""What the agent wants encrypted, hashed and verified: generation B of the device API, MD5 of files, firmware.
 
 Cloud manual, device side, chapter 5: AES-128-ECB on whole blocks. The core pads. Everything is loaded when needed: most
 products need none of it.
@@ -31,3 +31,12 @@ class Crypto:
         from cryptolib import aes
 
         return aes(key, _ECB).decrypt(data)
+
+    def is_signed(self, key, signature, message) -> bool:
+        """Whether `signature` is the Ed25519 one of `message` by `key`; both as hex digits."""
+        from .ed25519 import is_signed
+
+        try:
+            return is_signed(bytes.fromhex(key), bytes.fromhex(signature), message)
+        except ValueError:
+            return False

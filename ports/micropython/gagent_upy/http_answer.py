@@ -6,7 +6,6 @@ connection; 100 Continue before the answer; lines and lengths without end. What 
 
 from mcu_proto.const import const
 
-# What is kept of a line of the head; the rest is skipped.
 _LINE = const(80)
 _MAX_HEAD = const(4096)
 
@@ -27,6 +26,8 @@ class HttpAnswer:
         self._on_body = on_body
         self._state = _STATUS
         self._line = bytearray()
+        # What is kept of a line of the head; the rest is skipped.
+        self.longest = _LINE
         # Bytes of the head, or of what stands between chunks.
         self._head = 0
         # Of a body or a chunk; -1: as long as the connection lasts.
@@ -56,7 +57,7 @@ class HttpAnswer:
             if b == 10:
                 self._on_line(bytes(self._line).strip())
                 self._line = bytearray()
-            elif len(self._line) < _LINE:
+            elif len(self._line) < self.longest:
                 self._line.append(b)
             if self._head > _MAX_HEAD:
                 raise ValueError("a head without end")

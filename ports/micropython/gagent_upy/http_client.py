@@ -29,7 +29,7 @@ class HttpClient:
         self._buf = buf
         self._feed = feed
         self._agent = agent
-        self._tls = tls
+        self.tls = tls
         self._waiting = []
         self._effect = None
         self.due = None
@@ -56,8 +56,12 @@ class HttpClient:
         if self._effect is None:
             if not self._waiting:
                 return
-            self._begin(self._waiting.pop(0), now)
-            if self._tls is None and self._effect.url.startswith("https"):
+            try:
+                self._begin(self._waiting.pop(0), now)
+            except MemoryError:
+                self._feed(self._agent.http_failed, self._end().ref, "no room for a request")
+                return
+            if self.tls is None and self._effect.url.startswith("https"):
                 self._feed(self._agent.http_failed, self._end().ref, "https needs ca_file in the settings")
                 return
         n = self._connection.step(self._buf, now)
@@ -97,7 +101,7 @@ class HttpClient:
         port = 443 if scheme == "https" else 80
         if len(parts) == 2 and parts[1].isdigit():
             port = int(parts[1])
-        self._connection.open(parts[0], port, self._tls if scheme == "https" else None)
+        self._connection.open(parts[0], port, self.tls if scheme == "https" else None)
         head = "%s /%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" % (effect.method, path[:-1], where)
         if effect.body:
             head += "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n" % len(effect.body)

@@ -30,6 +30,7 @@ class Runner:
         self._store = store
         self._restart = restart
         self._watchdog = watchdog
+        self._firmware = None
         self._errors = 0
         self._forgiven_at = 0
         self._not_before = 0
@@ -138,3 +139,14 @@ class Runner:
             if effect.reason == e.NOTICE_RESET:
                 self._wifi.forget()
             self._restart()
+        else:
+            # Of an upgrade: what carries it out is loaded with the first, and is a part from then on.
+            if self._firmware is None:
+                from .firmware import Firmware
+
+                tls, restart = self._http.tls, self._restart
+                self._firmware = Firmware(
+                    self._poll, self._wifi, self.feed, self._agent, tls, restart, self._watchdog
+                )
+                self._parts += (self._firmware,)
+            self._firmware.perform(effect)

@@ -48,7 +48,7 @@ class SettingsError(Exception):
 
 
 class Settings:
-    """One attribute for each key."""
+    """One attribute for each key. Without a method, which would keep this module in memory as long as the settings."""
 
     api_url: str
     ssid: str
@@ -72,12 +72,6 @@ class Settings:
     ca_file: str
     ntp_host: str
 
-    def __init__(self):
-        platform = _PLATFORMS.get(sys.platform, _OTHER)
-        for key, default, _ in _KEYS:
-            setattr(self, key, default)
-        self.uart, self.tx, self.rx, self.log_uart, self.hard_version = platform
-
 
 def load_settings(path=FILE) -> Settings:
     """The settings in the file `path`."""
@@ -90,7 +84,10 @@ def load_settings(path=FILE) -> Settings:
 
 def parse_settings(lines) -> Settings:
     """The settings in these lines."""
-    settings = Settings()
+    s = settings = Settings()
+    for key, default, _ in _KEYS:
+        setattr(s, key, default)
+    s.uart, s.tx, s.rx, s.log_uart, s.hard_version = _PLATFORMS.get(sys.platform, _OTHER)
     number = 0
     for line in lines:
         number += 1

@@ -7,26 +7,30 @@ Large fixed buffers first, then the largest modules, the radio last: what comes 
 import gc
 import os
 import select
+import sys
 import time
 
 import machine
 
-from .settings import SettingsError, load_settings
+import gagent_upy
 
 # A key held within this time after the start leaves the chip to the REPL: the way back in when the MCU has the UART.
 _ESCAPE_MS = 1000
 _LOOK_MS = 20
 # Controls that may wait for the MCU: an app that sends faster than an appliance takes is wrong anyway.
 _QUEUE_SIZE = 8
+# The largest image; what the flash has room for is less on most chips.
+_MAX_FIRMWARE = 2 << 20
 
 
 def make():
     """The port, ready to run; None when the escape key is held or the settings are wrong: the chip is the REPL's."""
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error)
+    settings = _settings()
+    if settings is None:
         return None
+    # Who checked them makes room for who uses them.
+    del gagent_upy.settings, sys.modules["gagent_upy.settings"]
+    gc.collect()
     if settings.escape_pin >= 0 and _is_held(settings.escape_pin):
         print("escape: the agent is not started")
         return None
@@ -67,7 +71,7 @@ def make():
             log.say("the stored identity is damaged: registering as a new device, its users must bind it again")
         record = {"mac": wifi.mac}
     config = AgentConfig(record, s.api_url.rstrip("/"), s.hard_version, s.soft_version, s.tz_minutes)
-    agent = Agent(config, os.urandom, s.baud, _QUEUE_SIZE, Crypto())
+    agent = Agent(config, os.urandom, s.baud, _QUEUE_SIZE, Crypto(), max_firmware=_MAX_FIRMWARE)
     serial.join(feed, agent)
     tls = None
     if s.ca_file:
@@ -86,6 +90,17 @@ def make():
         others.append(Ntp(poll, wifi, s.ntp_host, feed, agent))
     runner.join(agent, config, serial, wifi, uplink, HttpClient(poll, wifi, buf, feed, agent, tls), *others)
     return runner
+
+
+def _settings():
+    """The settings; None when they are wrong, which is told."""
+    from .settings import SettingsError, load_settings
+
+    try:
+        return load_settings()
+    except SettingsError as error:
+        print(error)
+        return None
 
 
 def _is_held(number) -> bool:

@@ -109,7 +109,12 @@ class Uplink:
             if self._is_pinged:
                 self._is_pinged = False
                 self._wait_to_ping(now)
-            for packet in self._reader.feed(self._buf[:n]):
+            try:
+                packets = self._reader.feed(self._buf[:n])
+            except MemoryError:
+                # What came with it is lost as well, and where the next packet begins.
+                packets = (None,)
+            for packet in packets:
                 # What a packet leads to may end the session.
                 if self._effect is effect and self.state != IDLE:
                     self._on_packet(packet, now)
@@ -134,7 +139,7 @@ class Uplink:
 
     def _on_packet(self, packet, now):
         if packet is None:
-            self._lose(0, "what the broker sends is not MQTT")
+            self._lose(0, "what the broker sends is not MQTT, or there is no room for it")
             return
         kind, flags, body = packet
         if kind == mqtt.PUBLISH:

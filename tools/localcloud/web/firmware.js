@@ -6,6 +6,8 @@ import { doing, field, h, notice, when } from "./dom.js";
 const LOOK_MS = 2000;
 const FIND_MS = 250;
 const PAGE = 200;
+// Some browsers fetch what is saved only a moment later.
+const PATIENCE_MS = 10000;
 const KINDS = { module: "module", mcu: "MCU" };
 
 export function firmware(body, id) {
@@ -67,22 +69,26 @@ function addForm(body, products, most) {
 async function onePage(body, id) {
   const path = "/firmware/" + encodeURIComponent(id);
   const title = h("h2");
-  const facts = h("div", { class: "card" });
-  const progress = h("div", { class: "card", id: "progress" });
-  const rules = h("div", { class: "card", id: "rules" });
+  const facts = part({ class: "card" }, factLines);
+  const progress = part({ class: "card", id: "progress" }, (found) => progressLines(found, turn));
+  const rules = part({ class: "card", id: "rules" }, (rows) => rows.map((rule) => ruleLine(rule, load)));
   const needsTrial = h("p", { class: "quiet" }, "It can be pushed when it has run on one device.");
   const newRule = ruleForm(path, () => load());
-  const page = { skip: 0 };
+  let skip = 0;
 
   async function load() {
-    const found = await operate("GET", `${path}?skip=${page.skip}`);
-    const image = found.firmware;
+    const { firmware: image, rules: rows, ...found } = await operate("GET", `${path}?skip=${skip}`);
     title.textContent = `${KINDS[image.kind]} firmware ${image.soft_version}`;
-    facts.replaceChildren(...factLines(image));
-    progress.replaceChildren(...progressLines(found, page, load));
-    rules.replaceChildren(...found.rules.map((rule) => ruleLine(rule, load)));
+    facts.show(image);
+    progress.show({ ...found, skip });
+    rules.show(rows);
     newRule.hidden = !image.is_verified;
     needsTrial.hidden = image.is_verified;
+  }
+
+  function turn(by) {
+    skip += by;
+    load();
   }
 
   const save = doing(async () => saveFile(await operate("GET", path + "/result"), `firmware-${id}.csv`));
@@ -93,11 +99,11 @@ async function onePage(body, id) {
   });
   await load();
   const trial = await trialForm(path, load);
-  body.replaceChildren(title, facts,
-    h("h2", {}, "Devices"), progress,
+  body.replaceChildren(title, facts.element,
+    h("h2", {}, "Devices"), progress.element,
     h("p", {}, h("button", { class: "plain", onclick: save }, "Save as CSV")),
     h("h2", {}, "Try it on one device"), trial.element,
-    h("h2", {}, "Push it to others"), rules, needsTrial, newRule,
+    h("h2", {}, "Push it to others"), rules.element, needsTrial, newRule,
     h("button", { class: "danger", onclick: remove }, "Remove this image"));
   const timer = setInterval(() => load().catch(() => {}), LOOK_MS);
   return () => {
@@ -106,25 +112,36 @@ async function onePage(body, id) {
   };
 }
 
+// A part of the page that is built anew only when its data is: nothing moves away under a finger.
+function part(properties, lines) {
+  const element = h("div", properties);
+  let last = "";
+  const show = (data) => {
+    const text = JSON.stringify(data);
+    if (text !== last) element.replaceChildren(...lines(data));
+    last = text;
+  };
+  return { element, show };
+}
+
 function factLines(image) {
   const rows = [["Trial", image.standing], ["For hardware", image.hard_version], ["File", `${image.name}, ${image.size.toLocaleString()} bytes`],
     ["MD5", image.md5], ["Signed", image.is_signed ? "yes" : "no"], ["Product", image.product_key], ["Added", when(image.added_at)]];
   return rows.map(([name, value]) => h("div", { class: "line" }, h("span", { class: "quiet" }, name), h("code", {}, value)));
 }
 
-function progressLines(found, page, load) {
+function progressLines(found, turn) {
   if (!found.total) return [h("p", { class: "quiet" }, "No device was told yet.")];
   const counts = Object.entries(found.counts).map(([state, count]) => `${count} ${state}`).join(", ");
-  const turn = (by) => () => { page.skip += by; load(); };
   return [
     h("div", { class: "total" },
       h("progress", { max: 100, value: found.percent, "aria-label": "all devices" }),
       h("span", { id: "counts" }, `${found.percent} % · ${counts}`)),
     ...found.devices.map(deviceLine),
     found.total > PAGE && h("div", { class: "line" },
-      h("button", { class: "plain", disabled: !page.skip, onclick: turn(-PAGE) }, "Before"),
-      h("span", { class: "quiet" }, `${page.skip + 1} to ${page.skip + found.devices.length} of ${found.total}`),
-      h("button", { class: "plain", disabled: page.skip + PAGE >= found.total, onclick: turn(PAGE) }, "After")),
+      h("button", { class: "plain", disabled: !found.skip, onclick: () => turn(-PAGE) }, "Before"),
+      h("span", { class: "quiet" }, `${found.skip + 1} to ${found.skip + found.devices.length} of ${found.total}`),
+      h("button", { class: "plain", disabled: found.skip + PAGE >= found.total, onclick: () => turn(PAGE) }, "After")),
   ].filter(Boolean);
 }
 
@@ -133,9 +150,10 @@ function deviceLine(device) {
   return h("div", { class: "line", data: { did: device.did } },
     h("span", { class: "what" }, device.mac || device.did,
       h("small", {}, [device.detail, when(device.at)].filter(Boolean).join(" · "))),
-    h("progress", { max: 100, value: device.percent, "aria-label": device.mac || device.did }),
-    h("span", { class: "percent" }, device.percent + " %"),
-    h("span", { class: "state" + mood }, device.state));
+    h("span", { class: "far" },
+      h("progress", { max: 100, value: device.percent, "aria-label": device.mac || device.did }),
+      h("span", { class: "percent" }, device.percent + " %"),
+      h("span", { class: "state" + mood }, device.state)));
 }
 
 async function trialForm(path, load) {
@@ -209,5 +227,5 @@ function ruleForm(path, load) {
 function saveFile(text, name) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   h("a", { href: url, download: name }).click();
-  URL.revokeObjectURL(url);
+  setTimeout(() => URL.revokeObjectURL(url), PATIENCE_MS);
 }
