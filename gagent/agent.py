@@ -31,6 +31,7 @@ from mcu_proto.const import (
     CMD_SUBDEVICES_REGISTERED,
     CMD_TRANSACTION,
     CMD_TRANSACTION_RESULT,
+    MAX_FRAME,
     STATUS_APP,
     STATUS_CLOUD,
     STATUS_CONFIG,
@@ -72,6 +73,7 @@ class Agent:
     knows its secret uses generation B of the device API. `local` asks for `Reported`, `cloud` is False when there is
     none to talk to, `max_upload` is the largest file that an MCU may send up: 0 refuses all, as a chip must;
     `max_firmware` the largest image: 0 takes none. Signatures need the crypto's is_signed(key, signature, message).
+    `max_frame` is the longest frame taken from the MCU: its buffer is there for good.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Agent:
         cloud=True,
         max_upload=0,
         max_firmware=0,
+        max_frame=MAX_FRAME,
     ):
         self._config = config
         self._urandom = urandom
@@ -99,7 +102,7 @@ class Agent:
         if max_firmware:
             hold += (CMD_READY,)
             serves += bytes((CMD_READY, CMD_STOP_RECEIVING, CMD_TRANSACTION))
-        self._mcu = McuSession(hold, serves, baud, queue_size)
+        self._mcu = McuSession(hold, serves, baud, queue_size, max_frame)
         self._cloud = CloudSession(config, urandom)
         self._relay = Relay(config, local, cloud)
         self._upload = None

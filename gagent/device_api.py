@@ -112,4 +112,9 @@ def _said(body) -> str:
 
 def _text(body) -> str:
     """Printable ASCII of at most 1024 bytes, everything else as a blank."""
-    return "".join([chr(b) if 32 <= b < 127 else " " for b in bytes(body[:1024])])
+    # In place: a list of its characters is what a chip runs out of memory for first.
+    text = bytearray(body[:1024])
+    for i in range(len(text)):
+        if not 32 <= text[i] < 127:
+            text[i] = 32
+    return text.decode()

@@ -56,10 +56,10 @@ _TEST_MODE = const(180000)
 
 
 class McuSession:
-    """`hold`, `serves`, `baud` and `queue_size` are those of the link; CMD_* that the session answers are not held."""
+    """`hold` to `max_frame` are those of the link; CMD_* that the session answers are not held."""
 
-    def __init__(self, hold, serves, baud, queue_size):
-        self.link = McuLink(hold=hold, serves=serves, baud=baud, queue_size=queue_size)
+    def __init__(self, hold, serves, baud, queue_size, max_frame):
+        self.link = McuLink(hold=hold, serves=serves, baud=baud, max_frame=max_frame, queue_size=queue_size)
         self.state = IDLE
         # What the MCU last told of itself.
         self.info = None

@@ -19,6 +19,8 @@ _ESCAPE_MS = 1000
 _LOOK_MS = 20
 # Controls that may wait for the MCU: an app that sends faster than an appliance takes is wrong anyway.
 _QUEUE_SIZE = 8
+# Reference modules take no longer frame; its buffer is there for good.
+_MAX_FRAME = 1030
 # The largest image; what the flash has room for is less on most chips.
 _MAX_FIRMWARE = 2 << 20
 
@@ -71,7 +73,7 @@ def make():
             log.say("the stored identity is damaged: registering as a new device, its users must bind it again")
         record = {"mac": wifi.mac}
     config = AgentConfig(record, s.api_url.rstrip("/"), s.hard_version, s.soft_version, s.tz_minutes)
-    agent = Agent(config, os.urandom, s.baud, _QUEUE_SIZE, Crypto(), max_firmware=_MAX_FIRMWARE)
+    agent = Agent(config, os.urandom, s.baud, _QUEUE_SIZE, Crypto(), max_firmware=_MAX_FIRMWARE, max_frame=_MAX_FRAME)
     serial.join(feed, agent)
     tls = None
     if s.ca_file:
