@@ -33,7 +33,7 @@ def main() -> int:
 
 def measured(folder: Path) -> dict[str, int]:
     """File or profile -> bytes; what is compiled goes into `folder`."""
-    files = upy.compile_tree(folder / "files")
+    files = upy.file_sizes(folder / "files")
     return files | {PROFILE % name: size for name, size in upy.profile_sizes(folder).items()}
 
 

@@ -37,6 +37,7 @@ def filled(tmp_path):
         )
     (tmp_path / "tls").mkdir()
     (tmp_path / "tls" / "ca.key").write_text("key")
+    (tmp_path / "firmware-signing.key").write_text("signing key")
     yield store
     store.close()
 
@@ -48,6 +49,19 @@ def _rows(store):
         }
 
 
+def test_a_key_that_is_there_is_never_replaced_by_another(filled, tmp_path):
+    filled.write_backup(tmp_path, tmp_path / "cloud.zip")
+    (tmp_path / "other").mkdir()
+    key = tmp_path / "other" / "firmware-signing.key"
+    key.write_text("another key")
+    other = open_store(databases.url_of(tmp_path / "other"))
+    with pytest.raises(StoreError, match="is there already and is another one"):
+        other.restore_backup(tmp_path / "other", tmp_path / "cloud.zip")
+    assert key.read_text() == "another key"
+    assert not any(_rows(other)["users"])
+    other.close()
+
+
 def test_a_restored_cloud_has_every_row_and_the_certificate(filled, tmp_path):
     counts = filled.write_backup(tmp_path, tmp_path / "cloud.zip")
     assert (counts["users"], counts["messages"]) == (1, MESSAGES)
@@ -57,6 +71,9 @@ def test_a_restored_cloud_has_every_row_and_the_certificate(filled, tmp_path):
     assert _rows(other) == _rows(filled)
     key = tmp_path / "other" / "tls" / "ca.key"
     assert (key.read_text(), stat.S_IMODE(key.stat().st_mode)) == ("key", 0o600)
+    # Without it devices would refuse all firmware from here.
+    key = tmp_path / "other" / "firmware-signing.key"
+    assert (key.read_text(), stat.S_IMODE(key.stat().st_mode)) == ("signing key", 0o600)
     # The next row must not take a number that came along.
     other.history.add_message(Message("x", 1.0, APP2DEV, "ip", b"x"))
     assert other.history.messages("x", ALL)[0] == 1
@@ -137,7 +154,8 @@ def test_a_file_of_somebody_elses_making_reaches_no_other_place(filled, tmp_path
     other = open_store(databases.url_of(tmp_path / "empty"))
     other.restore_backup(target, path)
     other.close()
-    assert [found for found in (tmp_path / "deep").rglob("*") if found.is_file()] == [target / "tls" / "ca.key"]
+    written = {found for found in (tmp_path / "deep").rglob("*") if found.is_file()}
+    assert written == {target / "tls" / "ca.key", target / "firmware-signing.key"}
 
 
 def test_a_backup_that_cannot_be_written_is_told_and_leaves_nothing(filled, tmp_path):

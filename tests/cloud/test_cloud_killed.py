@@ -74,12 +74,13 @@ def test_every_acknowledged_write_is_there_and_devices_come_back(broker, tmp_pat
         stack.callback(writer.stop)
         dids = [_register(cloud, "%012X" % number) for number in range(DEVICES)]
         for kill in range(KILLS):
-            written = len(writer.bound)
+            written, reported = len(writer.bound), len(_stored(engine))
             fleet = ReportingFleet(cloud.mqtt_port, dids)
             fleet.connect()
             reporting = threading.Thread(target=_report, args=(fleet, 100 * kill))
             reporting.start()
             wait_until(lambda before=written: len(writer.bound) > before + 3)
+            wait_until(lambda before=reported: len(_stored(engine)) > before + 3)
             cloud.kill()
             reporting.join()
             fleet.disconnect()
@@ -90,12 +91,16 @@ def test_every_acknowledged_write_is_there_and_devices_come_back(broker, tmp_pat
         for token, did in writer.bound:
             assert [item["did"] for item in _app(cloud, "GET", "/app/bindings", token=token).json["devices"]] == [did]
         with engine.begin() as connection:
-            stored = [bytes(payload) for payload in connection.execute(select(messages.c.payload)).scalars()]
             # Sessions that the kill cut off are ended in the records; nobody is logged in now.
             assert connection.execute(select(device_sessions.c.did)).first() is None
-        assert stored
+        stored = _stored(engine)
         assert len(set(stored)) == len(stored)
         assert all(wire.decode(payload).p0.split(b" ")[0][1:].decode() in dids for payload in stored)
+
+
+def _stored(engine):
+    with engine.begin() as connection:
+        return [bytes(payload) for payload in connection.execute(select(messages.c.payload)).scalars()]
 
 
 def _report(fleet, first):

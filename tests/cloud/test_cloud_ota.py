@@ -5,19 +5,22 @@ import hashlib
 import io
 import os
 import stat
+import threading
 import time
 
 import pytest
 from gagent_linux.crypto import Crypto
 from localcloud.__main__ import main
-from localcloud.ota_orders import add_firmware, add_rule, set_test
+from localcloud.ota_orders import OtaError, add_firmware, add_rule, set_test
 from localcloud.ota_rules import Asker, choose, covers, share
+from localcloud.ota_service import OtaService, parse_progress
 from localcloud.ota_signing import load_key, make_key
 from localcloud.store.firmware import Firmware, PushRule
 from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_KEY, PRODUCT_SECRET, mqtt_device
 
 from gagent.firmware import KIND_MCU, KIND_MODULE, build_progress, signed_message
 from gagent.wire import SERVICE_OTA_PROGRESS, encode_service
+from mcu_proto.errors import RemoteError
 
 IMAGE = os.urandom(150_000)
 MD5 = hashlib.md5(IMAGE).hexdigest()
@@ -232,6 +235,151 @@ def test_a_device_is_told_again_only_after_a_day(fresh):
     assert not upgrades.may_notice("d" * 22, firmware.id, 1e9, 86400.0)
 
 
+class Line:
+    """Devices on line, and what they are sent."""
+
+    def __init__(self, dids):
+        self.dids = set(dids)
+        self.sent = []
+
+    def online(self, dids):
+        return self.dids & set(dids)
+
+    def send_service(self, did, payload):
+        self.sent.append(did)
+
+
+def test_of_two_workers_one_tells_a_device(fresh):
+    firmware, _ = verified(fresh, "AA0000000120")
+    store = fresh.cloud.store
+    dids = [fresh.register("AA00000012%02X" % n) for n in range(0x21, 0x49)]
+    for did in dids:
+        check(fresh, did)
+    add_rule(store, PushRule(firmware.id, 0.0))
+    line, together = Line(dids), threading.Barrier(2)
+
+    def work():
+        service = OtaService(store, line)
+        together.wait(10)
+        service.look(time.time())
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+    assert sorted(line.sent) == sorted(dids)
+
+
+def test_a_device_that_has_just_asked_is_not_told_in_the_middle_of_its_download(fresh):
+    firmware = add(fresh)
+    did = fresh.register("AA0000000150")
+    set_test(fresh.cloud.store, firmware.id, did)
+    assert check(fresh, did).status == 200
+    line = Line([did])
+    service = OtaService(fresh.cloud.store, line)
+    service.look(time.time())
+    assert line.sent == []
+    service.look(time.time() + 86401)
+    assert line.sent == [did]
+    # The operator may want it sooner.
+    set_test(fresh.cloud.store, firmware.id, did)
+    service.look(time.time())
+    assert line.sent == [did, did]
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ({"soft": NEW}, "no newer"),
+        ({"soft": "00000003"}, "no newer"),
+        ({"soft": "0/000001"}, "another series"),
+        ({"hard": "00000009"}, "has hardware 00000009"),
+    ],
+    ids=["same", "newer", "series", "hardware"],
+)
+def test_a_trial_on_a_device_that_would_not_take_it_is_refused_in_words(fresh, runs, words):
+    firmware = add(fresh, soft=NEW)
+    did = fresh.register("AA0000000151")
+    check(fresh, did, **runs)
+    with pytest.raises(OtaError, match=words):
+        set_test(fresh.cloud.store, firmware.id, did)
+
+
+def test_a_device_that_was_reset_is_offered_nothing_and_nobody_waits_for_it(fresh):
+    firmware = add(fresh)
+    did = fresh.register("AA0000000152")
+    set_test(fresh.cloud.store, firmware.id, did)
+    assert check(fresh, did).status == 200
+    assert fresh.request("DELETE", "/dev/devices", "did=%s&passcode=%s" % (did, PASSCODE)).status == 200
+    assert fresh.cloud.store.upgrades.results(firmware.id) == []
+    assert check(fresh, did).code == 9023
+    with pytest.raises(OtaError, match="one in use"):
+        set_test(fresh.cloud.store, firmware.id, did)
+
+
+def test_the_newest_is_the_greatest_as_ascii_whatever_the_database_thinks_of_letters(fresh):
+    for soft in ("0000000B", "0000000a", "00000009"):
+        add(fresh, soft=soft)
+    found = fresh.cloud.store.firmware.of(PRODUCT_KEY, KIND_MCU, HARD)
+    assert [firmware.soft_version for firmware in found] == ["0000000a", "0000000B", "00000009"]
+
+
+def test_an_mcu_that_asks_on_behalf_of_another_is_offered_what_is_pushed_to_all(fresh):
+    firmware, _ = verified(fresh, "AA0000000153")
+    query = "?product_key=%s&type=2&hard_version=%s&soft_version=%s" % (PRODUCT_KEY, HARD, OLD)
+    assert fresh.request("GET", "/dev/ota/v4.1/latest" + query).code == 9500
+    rule = add_rule(fresh.cloud.store, PushRule(firmware.id, 0.0, macs=("aabb",)))
+    assert fresh.request("GET", "/dev/ota/v4.1/latest" + query).code == 9500
+    add_rule(fresh.cloud.store, PushRule(firmware.id, 0.0))
+    reply = fresh.request("GET", "/dev/ota/v4.1/latest" + query)
+    assert reply.body.startswith(b"soft_ver=00000002&download_url=http://127.0.0.1:")
+    assert reply.body.endswith(b"/dev/ota/v4.1/download/%d\r\n" % rule.firmware_id)
+
+
+def test_progress_is_that_of_the_kind_that_has_these_versions(fresh):
+    mcu, module = add(fresh), add(fresh, kind="module")
+    did = fresh.register("AA0000000154")
+    upgrades = fresh.cloud.store.upgrades
+    for at, firmware in enumerate((mcu, module)):
+        upgrades.put(did, firmware.id, "offered", 0, "", float(at))
+    service = OtaService(fresh.cloud.store, Line([]))
+    service.progress(did, build_progress(40, KIND_MCU, HARD, NEW, "installing"))
+    service.progress(did, build_progress(70, KIND_MODULE, HARD, NEW, "installing"))
+    assert (upgrades.get(did, mcu.id).percent, upgrades.get(did, module.id).percent) == (40, 70)
+    # Of other hardware, or of no firmware of ours.
+    service.progress(did, build_progress(90, KIND_MCU, "00000009", NEW, "installing"))
+    service.progress(did, build_progress(90, KIND_MCU, HARD, "00000007", "installing"))
+    assert (upgrades.get(did, mcu.id).percent, upgrades.get(did, module.id).percent) == (40, 70)
+
+
+@pytest.mark.parametrize("body", [b"", b"\0\2\0\0", b"\0\2\0\1\5", b"\0\2\0\5\5\0\1A\0", b"\0\2\0\4\5\0\1A"])
+def test_progress_that_is_cut_is_refused(body):
+    with pytest.raises(RemoteError):
+        parse_progress(body)
+
+
+def test_what_a_device_says_is_one_printable_line():
+    body = build_progress(200, KIND_MCU, "a\nINFO", "b", "line\r\nforged \x1b[31m" + "x" * 500)
+    told = parse_progress(body)
+    assert (told.percent, told.versions) == (100, "a.INFO,b")
+    assert told.text.startswith("line..forged .[31m")
+    assert len(told.text) == 100
+
+
+def test_a_version_that_comes_over_mqtt_is_a_result_too(fresh):
+    firmware = add(fresh, kind="module")
+    did = fresh.register("AA0000000155")
+    set_test(fresh.cloud.store, firmware.id, did)
+    assert check(fresh, did, kind="1").status == 200
+    with mqtt_device(fresh, did) as device:
+        text = ("%s,%s" % (HARD, NEW)).encode()
+        data = len(text).to_bytes(2, "big") + text
+        device.publish(encode_service(0x021C, b"\0\2" + len(data).to_bytes(2, "big") + data), "cli2ser_req")
+        wait_for(lambda: fresh.cloud.store.firmware.get(firmware.id).verified_at)
+    assert fresh.cloud.store.upgrades.get(did, firmware.id).state == "done"
+
+
 # Rules, as functions on data.
 
 FIRMWARE = Firmware(PRODUCT_KEY, KIND_MODULE, HARD, NEW, "a.bin", 1, "", "", "", "", 0.0, "", 1.0, 7)
@@ -309,6 +457,7 @@ def test_the_command_goes_the_way_of_an_image(data, capsys, tmp_path):
     assert "expected one in use, of product" in ota(data, capsys, "verify", "1", "nobody")[2]
     assert "nobody was told" in ota(data, capsys, "status", "1")[1]
     assert next(csv.reader(io.StringIO(ota(data, capsys, "export", "1")[1])))[:3] == ["did", "mac", "state"]
+    assert ota(data, capsys, "export", "9")[0] == ota(data, capsys, "status", "9")[0] == 1
     assert ota(data, capsys, "remove", "1")[0] == 0 and ota(data, capsys, "list")[1] == ""
 
 

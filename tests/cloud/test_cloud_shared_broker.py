@@ -1,9 +1,13 @@
 """A cloud on a mosquitto that is not its own: accounts, presence, reports, commands, and what is left when it ends."""
 
+import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 import pytest
+from localcloud.mqtt import CloudMqtt
+from localcloud.shared_broker import parse_url
 from localcloud.shared_presence import UPTIME_ERROR_S
 from testkit.app_on_mqtt import app_on_mqtt
 from testkit.cloud_running import mqtt_device, running_cloud, wait_until
@@ -78,6 +82,30 @@ def test_what_comes_while_no_cloud_runs_is_there_when_one_does(tmp_path):
             assert cloud.cloud.sessions.is_online(did)
             device.disconnect()
             wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+
+
+def test_a_message_that_was_not_acked_comes_again_with_the_same_packet_id(mosquitto):
+    """What knowing a message that comes twice rests on."""
+
+    async def hear(publish):
+        got = asyncio.Queue()
+        session = CloudMqtt(got.put_nowait, ("test/again",), qos=1)
+        await parse_url(mosquitto.url, Path("none")).connect(session, "kept-session")
+        publish(session)
+        heard = [await asyncio.wait_for(got.get(), 10) for _ in range(2)]
+        await session.stop()
+        return heard
+
+    def publish_both(session):
+        session.publish("test/again", b"first")
+        session.publish("test/again", b"second", qos=1)
+
+    async def scene():
+        return await hear(publish_both), await hear(lambda session: None)
+
+    first, again = asyncio.run(scene())
+    assert [message._replace(again=True) for message in first] == again
+    assert len({message.packet_id for message in again} - {0}) == 2
 
 
 def test_devices_of_a_broker_that_began_anew_are_offline(tmp_path):

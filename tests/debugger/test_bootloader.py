@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -185,13 +186,15 @@ for n in range(1_000_000):
 def test_kill_at_any_moment_leaves_an_image_that_is_whole(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
     rng = Random(2)
-    for _ in range(8):
+    for _ in range(20):
         process = subprocess.Popen(
             [sys.executable, "-c", _COMMIT, str(tmp_path)], stdout=subprocess.PIPE, env=environment
         )
         last = b""
         for _ in range(rng.randrange(1, 12)):
             last = process.stdout.readline()
+        # Some way into the next one.
+        select.select([], [], [], rng.random() / 50)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         # What was said to be committed is there, or the one that was being committed then.

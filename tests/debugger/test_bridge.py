@@ -127,6 +127,12 @@ def test_first_rule_that_applies_decides_and_rules_can_be_taken_back():
     assert passed(between.receive_from(MODULE, BEAT, 0), MCU) == BEAT
 
 
+def test_rule_for_one_end_leaves_the_other_alone_when_both_have_rules():
+    between = bridge("drop from mcu", "twice from module cmd 05")
+    assert passed(between.receive_from(MODULE, BEAT, 0), MCU) == BEAT
+    assert passed(between.receive_from(MCU, ACK, 0), MODULE) == b""
+
+
 def test_half_a_frame_passes_after_a_tenth_of_a_second():
     between = bridge("drop cmd 05")
     between.receive_from(MODULE, BEAT[:5], 1000)

@@ -282,7 +282,7 @@ def test_terminal_gets_a_prompt_and_control_d_ends_it():
     os.close(slave)
     output = b""
     try:
-        for typed, answer in ((b"", b"mcu> "), (b"attrs\n", b"fault_sensor")):
+        for typed, answer in ((b"", b"sim> "), (b"attrs\n", b"fault_sensor")):
             os.write(master, typed)
             while answer not in output:
                 assert select.select([master], [], [], PATIENCE_S)[0]

@@ -79,7 +79,8 @@ def test_right_framing_is_found_at_the_right_speed():
 
 def test_silence_and_noise_convince_nobody():
     assert best([score(Setting(9600, "8N1"), data) for data in (b"", b"hello world" * 9, b"\xff\xff" * 40)]) is None
-    # One good frame in much noise may be an accident.
+    # One good frame may be an accident, alone and in much noise.
+    assert not is_certain(score(Setting(9600, "8N1"), TRAFFIC[:9]))
     assert not is_certain(score(Setting(9600, "8N1"), TRAFFIC[:9] + b"x" * 900))
 
 

@@ -82,6 +82,20 @@ def test_a_slice_alone_means_what_it_meant_in_the_stream(stream):
             assert FrameDecoder().feed(wire) == [item]
 
 
+def test_noise_behind_a_stuffed_frame_is_not_part_of_it():
+    frame = encode_frame(CMD_HEARTBEAT, 0xFF)
+    slices = FrameSlicer().feed(frame + b"ok\r\n" + frame)
+    assert [wire for wire, _ in slices] == [frame, b"ok\r\n", frame]
+
+
+def test_stuffing_of_a_checksum_that_comes_in_the_next_read_is_no_noise():
+    frame = encode_frame(CMD_HEARTBEAT, 0xF3)
+    assert frame.endswith(b"\xff\x55")
+    slicer = FrameSlicer()
+    slices = slicer.feed(frame[:-1]) + slicer.feed(frame[-1:]) + slicer.flush()
+    assert [type(item) for _, item in slices] == [Frame]
+
+
 def test_noise_is_told_in_lines_and_does_not_pile_up():
     slices = FrameSlicer().feed(b"x" * 1000)
     assert len(slices) == 1000 // NOISE_LINE

@@ -22,8 +22,8 @@ def test_no_file_and_no_profile_is_over_its_budget(sizes):
         warnings.warn("files are below their budgets or gone: `make size` lowers them", stacklevel=1)
 
 
-def test_what_a_profile_keeps_free_is_there_for_the_lan_protocol_and_upgrades(sizes):
-    """In the flash that the code runs from; the heap that they will need is another matter."""
+def test_what_a_profile_keeps_free_is_there_for_the_lan_protocol(sizes):
+    """In the flash that the code runs from; the heap that it will need is another matter."""
     for name, profile in profiles.PROFILES.items():
         if profile.romfs_bytes:
             assert sizes[mpy_size.PROFILE % name] + profile.room <= profile.romfs_bytes

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.micropython
 CUTS = 200
 # An identity of the usual size; `number` tells which one it is.
 WRITES_FOR_EVER = """
-from gagent_upy.storage import Slots
+from gagent_chip import Slots
 slots = Slots("identity")
 record = slots.load()
 number = record["number"] if record else 0

@@ -188,7 +188,8 @@ Agent.receive_publish = fail
             await port.says("MemoryError: no room")
             world.mcu.set(timer=75)
             await until(lambda: world.reports(), "it goes on", lambda: port.said)
-            for _ in range(4):
+            for n in range(4):
+                await port.says("online, did", times=n + 2)
                 world.broker.send(world.did, topics.app2dev(world.did, "app"), b"x")
             assert await port.ends() == RESET
 

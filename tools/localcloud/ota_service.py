@@ -51,7 +51,7 @@ class Reach(Protocol):
 
 
 class OtaService:
-    """`start` needs a running loop; `offer` and `progress` are called by the device API and the broker's side."""
+    """`start` needs a running loop, which then looks for whom to tell; the device API and the broker's side call the rest."""
 
     def __init__(self, store: Store, reach: Reach) -> None:
         self._store = store
@@ -103,6 +103,24 @@ class OtaService:
         state = FAILED if told.text.startswith("failed") else UNDER_WAY
         self._store.upgrades.put(did, firmware.id, state, told.percent, told.text, time.time())
 
+    def look(self, now: float) -> None:
+        """Tells devices on line of what they may have."""
+        rules: dict[int, list[PushRule]] = {}
+        for rule in self._store.firmware.running_rules():
+            rules.setdefault(rule.firmware_id, []).append(rule)
+        told = 0
+        for firmware in self._store.firmware.all():
+            # Of thousands of devices only those are looked at for which there may be something.
+            if firmware.id not in rules and not self._reach.online([firmware.test_did]):
+                continue
+            for did in self._due(firmware, rules, now):
+                # The others in the next look.
+                if told == _AT_ONCE:
+                    return
+                if self._store.upgrades.may_notice(did, firmware.id, now, _NOTICE_EVERY_S):
+                    self._reach.send_service(did, notice(firmware.kind, did))
+                    told += 1
+
     def _settle(self, did: str, kind: int, hard_version: str, soft_version: str, now: float) -> None:
         """What was open for this device, and is what it runs now, is done."""
         for upgrade in self._store.upgrades.open_of(did):
@@ -123,28 +141,10 @@ class OtaService:
     async def _look_for_ever(self) -> None:
         while True:
             try:
-                self._look(time.time())
+                self.look(time.time())
             except SQLAlchemyError as error:
                 log.error("devices not told of firmware: %s", error)
             await asyncio.sleep(_LOOK_S)
-
-    def _look(self, now: float) -> None:
-        """Tells devices on line of what they may have."""
-        rules: dict[int, list[PushRule]] = {}
-        for rule in self._store.firmware.running_rules():
-            rules.setdefault(rule.firmware_id, []).append(rule)
-        told = 0
-        for firmware in self._store.firmware.all():
-            # Of thousands of devices only those are looked at for which there may be something.
-            if firmware.id not in rules and not self._reach.online([firmware.test_did]):
-                continue
-            for did in self._due(firmware, rules, now):
-                # The others in the next look.
-                if told == _AT_ONCE:
-                    return
-                if self._store.upgrades.may_notice(did, firmware.id, now, _NOTICE_EVERY_S):
-                    self._reach.send_service(did, notice(firmware.kind, did))
-                    told += 1
 
     def _due(self, firmware: Firmware, rules: dict[int, list[PushRule]], now: float) -> list[str]:
         """The devices on line that may have it now and were not told of late."""

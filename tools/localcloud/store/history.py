@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Table, delete, func, select
+from sqlalchemy import Engine, Table, func, select
 
-from .tables import device_files, messages, presence
+from .tables import messages, presence
 
 DEV2APP = "dev2app"
 APP2DEV = "app2dev"
@@ -72,19 +72,6 @@ class History:
         """(how many there are in the span, the page of them)."""
         total, rows = self._page(presence, did, span)
         return total, [Presence(**row) for row in rows]
-
-    def left_online(self) -> list[Presence]:
-        """The last record of every device whose session was never ended."""
-        last = select(func.max(presence.c.id)).group_by(presence.c.did)
-        query = select(presence).where(presence.c.id.in_(last), presence.c.type != OFFLINE)
-        with self._engine.begin() as connection:
-            return [Presence(*row[1:]) for row in connection.execute(query)]
-
-    def drop(self, before: float) -> None:
-        """Forgets what is older."""
-        with self._engine.begin() as connection:
-            for table in (messages, presence, device_files):
-                connection.execute(delete(table).where(table.c.at < before))
 
     def _insert(self, table: Table, row: dict[str, Any]) -> None:
         with self._engine.begin() as connection:
