@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 
-from .observer import Observed
 from .printer import JsonPrinter, LinePrinter
 from .session import Session
 
@@ -58,10 +57,9 @@ class Console:
             self._session.finish()
 
     def _show(self, event: tuple) -> None:
-        self._printer.show(event)
-        if not isinstance(event, Observed):
+        if self._printer.show(event):
             self._prompt()
 
     def _prompt(self) -> None:
         if self._prompts and not self._session.is_over():
-            self._printer.prompt()
+            self._printer.prompt(self._session.role)

@@ -21,23 +21,25 @@ class LinePrinter:
     def begin(self, title: str) -> None:
         self._screen.text(title)
 
-    def show(self, event: tuple) -> None:
-        """Any event of a session."""
+    def show(self, event: tuple) -> bool:
+        """Any event of a session; False when there was nothing to print."""
         if isinstance(event, Observed):
             if self._verbosity:
                 lines = observed_lines(event, self._schema, self._verbosity > 1)
                 self._screen.event(event.time_us / 1e6, lines[0])
                 for line in lines[1:]:
                     self._screen.text(" " * 11 + line)
-        elif isinstance(event, Told):
+            return bool(self._verbosity)
+        if isinstance(event, Told):
             self._screen.event(event.time_us / 1e6, event.text)
         elif isinstance(event, Answered):
             self._screen.text(event.text)
         elif isinstance(event, Shown):
             self._screen.table(event.columns, event.rows)
+        return True
 
-    def prompt(self) -> None:
-        self._screen.prompt()
+    def prompt(self, role: str) -> None:
+        self._screen.prompt(role)
 
     def end(self) -> None:
         self._screen.end()
@@ -52,11 +54,12 @@ class JsonPrinter:
     def begin(self, title: str) -> None:
         self.show(Told(0, title))
 
-    def show(self, event: tuple) -> None:
+    def show(self, event: tuple) -> bool:
         self._stream.write(event_json(event) + "\n")
         self._stream.flush()
+        return True
 
-    def prompt(self) -> None:
+    def prompt(self, role: str) -> None:
         """Programs need none."""
 
     def end(self) -> None:

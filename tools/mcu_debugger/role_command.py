@@ -31,7 +31,9 @@ def add_view_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rotate", type=_size, default=0, metavar="SIZE", help="begin a new file after so much, like 100M"
     )
-    parser.add_argument("--keep", type=int, default=0, metavar="N", help="keep only so many older files (default all)")
+    parser.add_argument(
+        "--keep", type=_keep, default=0, metavar="N", help="keep only so many older files (default: all)"
+    )
 
 
 def add_line_options(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +118,12 @@ def _stdin(session: Session) -> int | None:
     if not session.commands or sys.stdin is None or sys.stdin.closed:
         return None
     return sys.stdin.fileno()
+
+
+def _keep(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError("%s is no number of files, expected one like 10" % text)
+    return int(text)
 
 
 def _size(text: str) -> int:

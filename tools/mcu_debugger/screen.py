@@ -29,7 +29,7 @@ class PlainScreen:
         self._stream.write(text + "\n")
         self._stream.flush()
 
-    def prompt(self) -> None:
+    def prompt(self, role: str) -> None:
         """Invite a line; only people need it."""
 
     def end(self) -> None:
@@ -67,8 +67,8 @@ class RichScreen:
         self._clear()
         self._console.print(text, soft_wrap=True)
 
-    def prompt(self) -> None:
-        self._stream.write("mcu> ")
+    def prompt(self, role: str) -> None:
+        self._stream.write(role + "> ")
         self._stream.flush()
 
     def end(self) -> None:
