@@ -21,12 +21,14 @@ PORT = ROOT / "ports" / "micropython"
 BOARD = PORT / "board"
 # What MicroPython runs by itself; it takes these as sources only.
 BOOT_FILES = ("boot.py", "main.py")
+# Lies beside them and is not replaced by an upgrade.
+LOADER = "loader.py"
 # The module that holds all that is always loaded.
 BUNDLE = "gagent_chip"
 # Puts the agent together and goes.
 _START = "gagent_upy.start"
 # Where packages are imported from.
-_IMPORT_ROOTS = (ROOT, PORT)
+_IMPORT_ROOTS = (ROOT, PORT, BOARD)
 
 
 class FirmwareError(Exception):
@@ -133,6 +135,6 @@ def _files_named(parts: list[str]) -> list[tuple[Path, Path]]:
         folder = root.joinpath(*parts)
         for path in (folder / "__init__.py", folder.with_suffix(".py")):
             # Not a folder of this repository that happens to be named like a library.
-            if path.is_file() and (len(parts) > 1 or path.name == "__init__.py"):
+            if path.is_file() and (len(parts) > 1 or path.name == "__init__.py" or root == BOARD):
                 return [(root, path)]
     return []

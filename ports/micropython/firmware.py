@@ -4,7 +4,8 @@
 
     <profile>/mpy/          boot.py, main.py, .mpy files, package.json: mpremote mip install --target=/ .../package.json
     <profile>/app.romfs     the .mpy files as an image of read-only flash: mpremote romfs deploy app.romfs
-    <profile>/board/        boot.py and main.py, which go beside it: mpremote cp boot.py main.py :
+    <profile>/board/        what goes beside it: mpremote cp boot.py main.py loader.mpy :
+    <profile>/app.files     the .mpy files as one image for `localcloud ota add`, as app.romfs is one
     <profile>/littlefs.img  the file system as a whole: esptool write-flash ADDRESS littlefs.img
     <profile>/freeze/       sources and manifest.py: make BOARD=... FROZEN_MANIFEST=.../manifest.py
 
@@ -19,8 +20,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import archive
 import chip_tree
-from chip_tree import BOOT_FILES, ROOT, FirmwareError
+from chip_tree import BOOT_FILES, LOADER, ROOT, FirmwareError
 from profiles import FREEZE, LITTLEFS, MPY, PROFILES, ROMFS, Profile
 
 _BLOCK = "4096"
@@ -37,12 +39,15 @@ def build(name: str, out: Path) -> list[tuple[str, int]]:
     shutil.rmtree(out, ignore_errors=True)
     tree = out / "mpy"
     texts = chip_tree.small(chip_tree.files_of(name))
-    sizes = chip_tree.compile_texts({at: text for at, text in texts.items() if at not in BOOT_FILES}, tree)
+    apart = (*BOOT_FILES, LOADER)
+    sizes = chip_tree.compile_texts({at: text for at, text in texts.items() if at not in apart}, tree)
     made = [("%d files of bytecode" % len(sizes), sum(sizes.values()))]
     if ROMFS in profile.forms:
         made.append(_romfs(tree, out / "app.romfs", profile))
-        _write(out / "board", {at: texts[at] for at in BOOT_FILES})
-    _write(tree, {at: texts[at] for at in BOOT_FILES})
+        _board(texts, out / "board")
+    if MPY in profile.forms:
+        made.append(_archive(tree, out / "app.files"))
+    _board(texts, tree)
     if LITTLEFS in profile.forms:
         made.append(_littlefs(tree, out / "littlefs.img", profile))
     if MPY in profile.forms:
@@ -54,6 +59,16 @@ def build(name: str, out: Path) -> list[tuple[str, int]]:
     if FREEZE in profile.forms:
         made.append(_freeze(texts, out / "freeze"))
     return made
+
+
+def _board(texts: dict[str, str], folder: Path) -> None:
+    """What stays as it is when the rest is upgraded."""
+    chip_tree.compile_texts({LOADER: texts[LOADER]}, folder)
+    _write(folder, {at: texts[at] for at in BOOT_FILES})
+
+
+def _archive(tree: Path, out: Path) -> tuple[str, int]:
+    return out.name, out.write_bytes(archive.pack(tree))
 
 
 def _romfs(tree: Path, image: Path, profile: Profile) -> tuple[str, int]:

@@ -23,8 +23,8 @@ _BLOCK = 4096
 
 
 class Profile(NamedTuple):
-    """`without` lists modules left out; `room` is the .mpy bytes kept free for the LAN protocol and upgrades; `shims`
-    the folder whose modules stand for what the firmware of a board has built in.
+    """`without` lists modules left out; `room` is the .mpy bytes kept free for the LAN protocol; `shims` the
+    folder whose modules stand for what the firmware of a board has built in.
     """
 
     boards: str
@@ -40,8 +40,7 @@ class Profile(NamedTuple):
         return self.littlefs_bytes // _BLOCK
 
 
-LAN_ROOM = 1536
-OTA_ROOM = 2048
+_LAN_ROOM = 1536
 
 PROFILES = {
     "esp8266": Profile(
@@ -49,7 +48,7 @@ PROFILES = {
         (ROMFS, FREEZE),
         without=_TLS,
         romfs_bytes=320 * 1024,
-        room=LAN_ROOM + OTA_ROOM,
+        room=_LAN_ROOM,
     ),
     "esp8266-small": Profile(
         "ESP8266 with 1 MB of flash, or with a firmware without ROMFS: ESP-01S; relays and nothing else",
@@ -62,13 +61,13 @@ PROFILES = {
         (MPY, ROMFS, LITTLEFS, FREEZE),
         romfs_bytes=128 * 1024,
         littlefs_bytes=2048 * 1024,
-        room=LAN_ROOM + OTA_ROOM,
+        room=_LAN_ROOM,
     ),
     "rp2": Profile(
         "Raspberry Pi Pico W",
         (MPY, LITTLEFS, FREEZE),
         littlefs_bytes=848 * 1024,
-        room=LAN_ROOM + OTA_ROOM,
+        room=_LAN_ROOM,
     ),
     "unix": Profile(
         "MicroPython's unix build: for the tests", (MPY, ROMFS, LITTLEFS), littlefs_bytes=392 * 1024, shims="unix"

@@ -288,6 +288,22 @@ def test_a_device_that_has_just_asked_is_not_told_in_the_middle_of_its_download(
     assert line.sent == [did, did]
 
 
+def test_a_device_is_told_of_the_newest_only_and_older_ones_are_no_more_to_come(fresh):
+    store = fresh.cloud.store
+    older, _ = verified(fresh, "AA0000000156")
+    newer, _ = verified(fresh, "AA0000000157", soft="00000003")
+    did = fresh.register("AA0000000158")
+    add_rule(store, PushRule(older.id, 0.0))
+    assert check(fresh, did).status == 200
+    add_rule(store, PushRule(newer.id, 0.0))
+    line = Line([did])
+    OtaService(store, line).look(time.time())
+    assert line.sent == [did]
+    check(fresh, did, soft="00000003")
+    assert store.upgrades.get(did, older.id) is None
+    assert store.upgrades.get(did, newer.id).state == "done"
+
+
 @pytest.mark.parametrize(
     ("runs", "words"),
     [

@@ -7,8 +7,7 @@ import zipfile
 
 import pytest
 from gagent_linux import firmware_command
-from testkit.chain_running import PRODUCT, PRODUCT_KEY, Chain
-from testkit.paced_line import PacedLine
+from testkit.chain_running import PRODUCT_KEY, Chain
 from testkit.processes_running import until
 
 # The demo's MCU.
@@ -82,26 +81,14 @@ def test_an_image_goes_from_the_operator_to_the_mcu_and_the_cloud_sees_that_it_r
 @pytest.fixture
 def slow_chain(processes):
     """A chain over a line of 115200 baud, on which a transfer of 30 kB takes some three seconds."""
-    line = PacedLine(processes.folder, 115200)
-    try:
-        yield SlowChain(processes, line)
-    finally:
-        line.close()
+    return SlowChain(processes)
 
 
 class SlowChain(Chain):
-    def __init__(self, processes, line):
-        super().__init__(processes)
-        self._line = line
-
     def start_mcu(self, *flags):
-        self.mcu = self.processes.start(
-            "mcu_debugger", "sim", "--product", PRODUCT, "--port", self._line.mcu, "--baud", 115200, "--plain", *flags
-        )
-        self.mcu.says("MCU of")
+        super().start_mcu("--baud", 115200, "--pace", *flags)
 
     def start_agent(self, *flags):
-        self.mcu_path = self._line.module
         super().start_agent("--baud", 115200, *flags)
 
 
@@ -124,7 +111,7 @@ def test_an_mcu_that_loses_power_in_the_middle_runs_the_old_version_and_gets_the
     chain = slow_chain
     upgrading(chain)
     chain.mcu.says("firmware: 9")
-    chain.mcu.kill()
+    chain.kill_mcu()
     start_mcu(chain)
     chain.agent.says("firmware not taken")
     chain.agent.says("firmware 00000002 runs")

@@ -14,8 +14,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in ("po
 
 from mcu_debugger.capture.reader import read_capture  # noqa: E402
 from mcu_debugger.capture.record import Chunk  # noqa: E402
-from testkit.chain_running import PRODUCT, PRODUCT_KEY, Chain  # noqa: E402
-from testkit.paced_line import PacedLine  # noqa: E402
+from testkit.chain_running import PRODUCT_KEY, Chain  # noqa: E402
 from testkit.processes_running import processes_running  # noqa: E402
 
 _EXAMPLES = """\
@@ -52,16 +51,12 @@ def _measure(baud: int, piece: int) -> float:
         contextlib.redirect_stdout(io.StringIO()),
         processes_running(Path(name)) as processes,
     ):
-        line = PacedLine(Path(name), baud)
-        try:
-            capture = Path(name) / "capture.jsonl"
-            _upgrade(Chain(processes), line, baud, piece, capture)
-            return _share(capture, baud)
-        finally:
-            line.close()
+        capture = Path(name) / "capture.jsonl"
+        _upgrade(Chain(processes), baud, piece, capture)
+        return _share(capture, baud)
 
 
-def _upgrade(chain: Chain, line: PacedLine, baud: int, piece: int, capture: Path) -> None:
+def _upgrade(chain: Chain, baud: int, piece: int, capture: Path) -> None:
     chain.add_product()
     image = chain.processes.folder / "image.bin"
     # Some five seconds of line.
@@ -72,10 +67,7 @@ def _upgrade(chain: Chain, line: PacedLine, baud: int, piece: int, capture: Path
     )
     chain.start_cloud()
     flash = ("--flash", chain.processes.folder / "flash", "--hard-ver", _HARD, "--soft-ver", _OLD, "--piece", piece)
-    port = ("--product", PRODUCT, "--port", line.mcu, "--baud", baud, "--plain", "--capture", capture)
-    chain.mcu = chain.processes.start("mcu_debugger", "sim", *port, *flash)
-    chain.mcu.says("MCU of")
-    chain.mcu_path = line.module
+    chain.start_mcu("--baud", baud, "--pace", "--capture", capture, *flash)
     chain.start_agent("--baud", baud)
     chain.agent.says("online, did")
     did = chain.identity["did"]

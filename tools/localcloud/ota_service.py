@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from gagent import wire
+from gagent.firmware import is_newer
 from mcu_proto.errors import RemoteError
 
 from .ota_rules import Asker, choose
@@ -51,7 +52,7 @@ class Reach(Protocol):
 
 
 class OtaService:
-    """`start` needs a running loop, which then looks for whom to tell; the device API and the broker's side call the rest."""
+    """`start` needs a running loop, in which it then looks for whom to tell; all else is called when a device asks."""
 
     def __init__(self, store: Store, reach: Reach) -> None:
         self._store = store
@@ -105,29 +106,17 @@ class OtaService:
 
     def look(self, now: float) -> None:
         """Tells devices on line of what they may have."""
-        rules: dict[int, list[PushRule]] = {}
-        for rule in self._store.firmware.running_rules():
-            rules.setdefault(rule.firmware_id, []).append(rule)
-        told = 0
-        for firmware in self._store.firmware.all():
-            # Of thousands of devices only those are looked at for which there may be something.
-            if firmware.id not in rules and not self._reach.online([firmware.test_did]):
-                continue
-            for did in self._due(firmware, rules, now):
-                # The others in the next look.
-                if told == _AT_ONCE:
-                    return
-                if self._store.upgrades.may_notice(did, firmware.id, now, _NOTICE_EVERY_S):
-                    self._reach.send_service(did, notice(firmware.kind, did))
-                    told += 1
+        self._tell(self._due(now), now)
 
     def _settle(self, did: str, kind: int, hard_version: str, soft_version: str, now: float) -> None:
-        """What was open for this device, and is what it runs now, is done."""
+        """What was open for this device, and is what it runs now, is done; what is older is no more to come."""
         for upgrade in self._store.upgrades.open_of(did):
             firmware = self._store.firmware.get(upgrade.firmware_id)
             if firmware is None or (firmware.kind, firmware.hard_version) != (kind, hard_version):
                 continue
-            if firmware.soft_version == soft_version:
+            if is_newer(soft_version, firmware.soft_version):
+                self._store.upgrades.forget(did, firmware.id)
+            elif firmware.soft_version == soft_version:
                 self._store.upgrades.put(did, firmware.id, DONE, 100, "", now)
                 log.info("device %s runs firmware %s", did, soft_version)
                 if firmware.test_did == did and firmware.verified_at is None:
@@ -140,25 +129,45 @@ class OtaService:
 
     async def _look_for_ever(self) -> None:
         while True:
+            now = time.time()
             try:
-                self.look(time.time())
+                # Over ten thousand devices it takes a while.
+                self._tell(await asyncio.to_thread(self._due, now), now)
             except SQLAlchemyError as error:
                 log.error("devices not told of firmware: %s", error)
             await asyncio.sleep(_LOOK_S)
 
-    def _due(self, firmware: Firmware, rules: dict[int, list[PushRule]], now: float) -> list[str]:
-        """The devices on line that may have it now and were not told of late."""
-        settled = self._store.upgrades.settled(firmware.id, now - _NOTICE_EVERY_S)
-        minute = _minute(now)
-        soft = VERSIONS[str(firmware.kind)][1]
-        due = [
-            device.did
-            for device in self._store.devices.running_on(firmware.product_key, firmware.kind, firmware.hard_version)
-            if device.did not in settled
-            and choose([firmware], rules, Asker(device.did, device.mac.lower(), getattr(device, soft)), now, minute)
-        ]
-        online = self._reach.online(due)
-        return [did for did in due if did in online]
+    def _tell(self, due: list[tuple[str, Firmware]], now: float) -> None:
+        """The first of them; the others in the next look."""
+        for did, firmware in due[:_AT_ONCE]:
+            if self._store.upgrades.may_notice(did, firmware.id, now, _NOTICE_EVERY_S):
+                self._reach.send_service(did, notice(firmware.kind, did))
+
+    def _due(self, now: float) -> list[tuple[str, Firmware]]:
+        """The devices on line that may have something now and were not told of late, each with what it may have."""
+        rules: dict[int, list[PushRule]] = {}
+        for rule in self._store.firmware.running_rules():
+            rules.setdefault(rule.firmware_id, []).append(rule)
+        kinds = {
+            (firmware.product_key, firmware.kind, firmware.hard_version)
+            for firmware in self._store.firmware.all()
+            # Of thousands of devices only those are looked at for which there may be something.
+            if firmware.id in rules or (firmware.test_did and self._reach.online([firmware.test_did]))
+        }
+        return [found for kind in sorted(kinds) for found in self._due_of(kind, rules, now)]
+
+    def _due_of(
+        self, kind: tuple[str, int, str], rules: dict[int, list[PushRule]], now: float
+    ) -> list[tuple[str, Firmware]]:
+        found, minute = self._store.firmware.of(*kind), _minute(now)
+        settled = {firmware.id: self._store.upgrades.settled(firmware.id, now - _NOTICE_EVERY_S) for firmware in found}
+        due = []
+        for device in self._store.devices.running_on(*kind):
+            firmware = choose(found, rules, Asker(device.did, device.mac, device.soft_version), now, minute)
+            if firmware is not None and device.did not in settled[firmware.id]:
+                due.append((device.did, firmware))
+        online = self._reach.online([did for did, _ in due])
+        return [(did, firmware) for did, firmware in due if did in online]
 
 
 def notice(kind: int, did: str) -> bytes:

@@ -12,6 +12,7 @@ import errno
 import io
 import os
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import serial
 from serial.tools import list_ports
@@ -37,6 +38,22 @@ _OPEN_HINTS = {
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 # What owns serial ports where the file itself does not tell.
 _USUAL_GROUP = "dialout"
+
+
+class Port(Protocol):
+    """What every line can do."""
+
+    name: str
+
+    def fileno(self) -> "int | None": ...
+
+    def read(self) -> bytes: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def reopen(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class PortError(Exception):

@@ -14,7 +14,7 @@ import selectors
 import socket
 import time
 from collections import deque, namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcu_proto.const import MCU, MODULE
@@ -27,7 +27,7 @@ from .capture.writer import CaptureWriter
 from .commands import QUIT, CommandError, Table, parse_command
 from .forward import Forward
 from .observer import Observer
-from .port import PortError, PtyPort, SerialPort
+from .port import Port, PortError
 from .script import ScriptRun
 
 # What a session plays: `describe(effect)` gives its words, `commands` the lines that may be typed.
@@ -48,7 +48,7 @@ class Session:
         self,
         role: Role,
         title: str,
-        lines: dict[int | None, PtyPort | SerialPort],
+        lines: Mapping[int | None, Port],
         schema: Schema | None = None,
         script: ScriptRun | None = None,
     ) -> None:

@@ -9,7 +9,8 @@ from mcu_proto.transfer import DEFAULT_PIECE, MAX_PIECE
 from .bootloader import BootOptions
 from .commands import CommandError
 from .flash import FlashFolder, MemoryFlash
-from .port import open_port
+from .paced_pty import PacedPty
+from .port import Port, PtyPort, open_port
 from .product import ProductError, load_product
 from .role_command import UsageError, add_line_options, add_view_options, play, script_of
 from .session import Role, Session
@@ -59,6 +60,7 @@ def add_sim(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--port", required=True, help="pty, a device path, or a URL of pyserial")
     parser.add_argument("--link", metavar="PATH", help="with --port pty: a symlink to it, gone when the simulator ends")
     add_line_options(parser)
+    parser.add_argument("--pace", action="store_true", help="with --port pty: bytes take as long as on a real line")
     parser.add_argument("--script", metavar="FILE", help="lines to perform and expect, see below")
     parser.add_argument("--wave", action="append", default=[], metavar="WAVE", help="an attribute that moves by itself")
     parser.add_argument("--waves", metavar="FILE", help="the same, one a line")
@@ -95,8 +97,12 @@ def _sim(args: argparse.Namespace) -> int:
     script = script_of(args.script, simulator, role, simulator.schema, FACTS)
     if args.link and args.port != "pty":
         raise UsageError("--link goes with --port pty only; a real port has its name already")
+    if args.pace and args.port != "pty":
+        raise UsageError("--pace goes with --port pty only; a real line takes its time by itself")
     _order(args, simulator)
-    port = open_port(args.port, args.baud, args.link, args.framing)
+    port: Port = open_port(args.port, args.baud, args.link, args.framing)
+    if isinstance(port, PtyPort) and args.pace:
+        port = PacedPty(port, args.baud)
     try:
         name = definition.get("name") or simulator.schema.product_key
         title = "MCU of %s on %s%s" % (name, port.name, ", link " + args.link if args.link else "")

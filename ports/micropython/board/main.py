@@ -4,11 +4,13 @@ import gc
 import sys
 import time
 
-import gagent_upy
 import machine
-from gagent_upy import start
 
 try:
+    # Inside: a version on trial that cannot even be loaded must lead to a reset too.
+    import gagent_upy
+    from gagent_upy import start
+
     runner = start.make()
 except Exception as error:  # no room, or flash that cannot be read: a chip that tries again can be reached in between
     sys.print_exception(error)

@@ -11,7 +11,8 @@ _NOTICES = (
     "MCU lost:|bad frame:|new identity for product key|registered, did|online, did|offline, code|the cloud refused:|"
     "the cloud cannot be reached:|next try in ms|control not taken by the MCU:|ignored:|"
     "the MCU asked for a factory reset|the MCU asked for a restart|a file of the MCU goes up, bytes|"
-    "a file of the MCU did not come through:|sub-device|the cloud offers firmware, not taken:"
+    "a file of the MCU did not come through:|sub-device|firmware is offered:|firmware runs:|firmware not taken:|"
+    "firmware is not signed:"
 )
 # A peer's text is shown this far.
 _MAX_TEXT = 120
@@ -25,7 +26,12 @@ class Log:
 
     def say(self, text):
         """One line; what is not printable comes from a peer and is shown as a dot."""
-        text = "".join([c if " " <= c < "\x7f" else "." for c in text])
+        # In place: a list of characters would take eight times the room.
+        data = bytearray(text.encode())
+        for i in range(len(data)):
+            if not 32 <= data[i] < 127:
+                data[i] = 46
+        text = str(data, "ascii")
         if self._uart is None:
             print(text)
         else:

@@ -34,6 +34,7 @@ class Runner:
         self._errors = 0
         self._forgiven_at = 0
         self._not_before = 0
+        self._is_shaken = False
 
     def join(self, agent, config, serial, wifi, uplink, http, *others):
         """The agent with its config, and the parts, which were made with our methods to be called."""
@@ -64,8 +65,9 @@ class Runner:
         try:
             for effect in method(*arguments, self._clock.now()):
                 self._perform(effect)
-        except Exception as error:  # what a peer sends must not stop the chip: told, and on we go
+        except Exception as error:  # no room, most likely: what the agent was about is half done, so it begins anew
             self._on_error(error)
+            self._is_shaken = True
 
     def network_changed(self, up, percent):
         """There is a network, or there is none any more."""
@@ -92,7 +94,12 @@ class Runner:
                 self._on_error(error)
         now = self._clock.now()
         at = self._agent.next_timeout()
-        if at is not None and now >= at and now >= self._not_before:
+        if now < self._not_before:
+            return
+        if self._is_shaken:
+            self._is_shaken = False
+            self.feed(self._agent.start)
+        elif at is not None and now >= at:
             self.feed(self._agent.handle_timeout)
 
     def _on_error(self, error):
@@ -145,8 +152,6 @@ class Runner:
                 from .firmware import Firmware
 
                 tls, restart = self._http.tls, self._restart
-                self._firmware = Firmware(
-                    self._poll, self._wifi, self.feed, self._agent, tls, restart, self._watchdog
-                )
+                self._firmware = Firmware(self._poll, self._wifi, self.feed, self._agent, tls, restart, self._watchdog)
                 self._parts += (self._firmware,)
             self._firmware.perform(effect)

@@ -67,6 +67,7 @@ def make():
     runner = Runner(Clock(), poll, log, identity, machine.reset, machine.WDT() if s.watchdog else None)
     feed = runner.feed
     wifi = Wifi(poll, s, Slots("networks"), log, runner.network_changed)
+    trial = _trial(s)
     record = identity.load()
     if record is None:
         if identity.damaged:
@@ -82,6 +83,9 @@ def make():
         tls = Tls(s.ca_file)
     uplink = Uplink(poll, wifi, buf, feed, agent, s.mqtt_port, tls if s.mqtt_tls else None)
     others: list = []
+    if trial is not None:
+        trial.uplink = uplink
+        others.append(trial)
     if s.led >= 0:
         from .led import Led
 
@@ -103,6 +107,22 @@ def _settings():
     except SettingsError as error:
         print(error)
         return None
+
+
+def _trial(settings):
+    """Of a chip that was upgraded: told to the cloud is the version that runs; the part that watches it on trial."""
+    if "boot.json" not in os.listdir():
+        return None
+    from .trial import Trial
+
+    trial = Trial(machine.reset)
+    settings.soft_version = trial.version or settings.soft_version
+    if trial.is_on:
+        return trial
+    del gagent_upy.trial
+    for name in ("gagent_upy.trial", "loader"):
+        del sys.modules[name]
+    return None
 
 
 def _is_held(number) -> bool:

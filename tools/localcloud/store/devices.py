@@ -3,7 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -36,6 +36,14 @@ class Device:
     attrs_at: float
 
 
+class Running(NamedTuple):
+    """A device as rules see it; `mac` in lower case."""
+
+    did: str
+    mac: str
+    soft_version: str
+
+
 class Devices:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -55,17 +63,17 @@ class Devices:
         with self._engine.begin() as connection:
             return [device_of(row) for row in connection.execute(query)]
 
-    def running_on(self, product_key: str, kind: int, hard_version: str) -> list[Device]:
+    def running_on(self, product_key: str, kind: int, hard_version: str) -> list[Running]:
         """Those in use that told of this hardware, and of the software on it."""
         hard, soft = (devices.c[name] for name in VERSIONS[str(kind)])
-        query = select(devices).where(
+        query = select(devices.c.did, devices.c.mac_key, soft).where(
             devices.c.product_key == product_key,
             devices.c.is_disabled.is_(False),
             hard == hard_version,
             soft.is_not(None),
         )
         with self._engine.begin() as connection:
-            return [device_of(row) for row in connection.execute(query)]
+            return [Running(*row) for row in connection.execute(query)]
 
     def by_mac(self, product_key: str, mac: str) -> Device | None:
         """The device in use under that address; upper and lower case are the same."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Select, case, func, select, update
+from sqlalchemy import Engine, Select, case, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .tables import devices, upgrades
@@ -105,6 +105,12 @@ class Upgrades:
         query = update(upgrades).where(upgrades.c.did == did, upgrades.c.firmware_id == firmware_id)
         with self._engine.begin() as connection:
             connection.execute(query.values(noticed_at=0.0))
+
+    def forget(self, did: str, firmware_id: int) -> None:
+        """It is no longer to come."""
+        query = delete(upgrades).where(upgrades.c.did == did, upgrades.c.firmware_id == firmware_id)
+        with self._engine.begin() as connection:
+            connection.execute(query)
 
     def put(self, did: str, firmware_id: int, state: str, percent: int, detail: str, at: float) -> None:
         """The latest of this device and firmware."""
