@@ -2,8 +2,7 @@
 
     MCU ── McuSession ──┐                        ┌── CloudSession ── cloud
                         ├── Agent ── Relay ──────┤
-    files ── Upload ────┤                        ├── Subdevices
-                        └─ OtaSession ───────────┘
+                        └────────── SideJobs ────┘
 
 This file routes between the conversations and does what needs more than one of them: identity, reset, restart, time,
 module info. P0 crosses it undecoded. A report goes out as a publish of qos 1 and only then is it acked to the MCU: what
@@ -28,9 +27,7 @@ from mcu_proto.const import (
     CMD_RESTART_MODULE,
     CMD_STOP_RECEIVING,
     CMD_STOP_SENDING,
-    CMD_SUBDEVICES_REGISTERED,
     CMD_TRANSACTION,
-    CMD_TRANSACTION_RESULT,
     MAX_FRAME,
     STATUS_APP,
     STATUS_CLOUD,
@@ -49,9 +46,7 @@ from .effects import (
     NOTICE_NEW_IDENTITY,
     NOTICE_RESET,
     NOTICE_RESTART,
-    NOTICE_UPLOAD,
     ConfigureNetwork,
-    MqttPublish,
     Notice,
     Restart,
     SaveConfig,
@@ -93,7 +88,6 @@ class Agent:
         self._urandom = urandom
         self._crypto = crypto
         self._has_cloud = cloud
-        self._max_upload = max_upload
         self._max_firmware = max_firmware
         hold = (CMD_P0_UP, CMD_GET_TIME, CMD_GET_MODULE_INFO, CMD_PIECE)
         serves = bytes((CMD_REGISTER_SUBDEVICES,))
@@ -105,10 +99,9 @@ class Agent:
         self._mcu = McuSession(hold, serves, baud, queue_size, max_frame)
         self._cloud = CloudSession(config, urandom)
         self._relay = Relay(config, local, cloud)
-        self._upload = None
-        self._subdevices = None
-        self._ota = None
-        self._transactions = None
+        self._max_upload = max_upload
+        # What few appliances need, when this one does.
+        self._side_jobs = None
         self._network = False
         self._app_count = 0
         self._tz_minutes = config.tz_minutes
@@ -122,8 +115,8 @@ class Agent:
         out: list = []
         self._leave_cloud(out)
         self._restart = self._restart_at = None
-        if self._ota is not None:
-            self._ota.mcu_lost()
+        if self._side_jobs is not None:
+            self._side_jobs.mcu_lost()
         self._from_mcu(self._mcu.start(now), now, out)
         return out
 
@@ -137,10 +130,8 @@ class Agent:
             out.append(Restart(self._restart))
             self._restart = self._restart_at = None
             return out
-        if self._upload is not None:
-            self._upload.handle_timeout(now, out)
-        if self._ota is not None:
-            self._ota.handle_timeout(now, out)
+        if self._side_jobs is not None:
+            self._side_jobs.handle_timeout(now, out)
         out.extend(self._cloud.handle_timeout(now))
         self._settle(now, out)
         return out
@@ -148,9 +139,8 @@ class Agent:
     def next_timeout(self) -> "int | None":
         """When handle_timeout has something to do; None: not before the next input."""
         first = None
-        upload_at = None if self._upload is None else self._upload.next_timeout()
-        ota_at = None if self._ota is None else self._ota.next_timeout()
-        for at in (self._mcu.next_timeout(), self._cloud.next_timeout(), self._restart_at, upload_at, ota_at):
+        jobs_at = None if self._side_jobs is None else self._side_jobs.next_timeout()
+        for at in (self._mcu.next_timeout(), self._cloud.next_timeout(), self._restart_at, jobs_at):
             if at is not None and (first is None or at < first):
                 first = at
         return first
@@ -232,7 +222,8 @@ class Agent:
     def http_response(self, ref, status, body, now) -> list:
         """The answer to HttpRequest `ref`."""
         out: list = []
-        if not self._is_for_others("http_response", (ref, status, body, now, out)):
+        jobs = self._side_jobs
+        if jobs is None or not jobs.http_response(ref, status, body, now, out):
             for item in self._cloud.http_response(ref, status, body, now):
                 if isinstance(item, Offer):
                     self._on_offer(item, now, out)
@@ -245,36 +236,33 @@ class Agent:
     def http_failed(self, ref, reason, now) -> list:
         """HttpRequest `ref` got no answer; `reason` is text for people."""
         out: list = []
-        if not self._is_for_others("http_failed", (ref, now, out)):
+        jobs = self._side_jobs
+        if jobs is None or not jobs.http_failed(ref, now, out):
             out = self._cloud.http_failed(ref, reason, now)
         return out
 
     def firmware_progress(self, done, size, now) -> list:
         """So many bytes of a Download are there, of `size`."""
         out: list = []
-        if self._ota is not None:
-            self._ota.progressed(done, size, out)
+        self._jobs().firmware().progressed(done, size, out)
         return out
 
     def firmware_downloaded(self, image, now) -> list:
         """Download was carried out; `image` is an `ota.Image`."""
         out: list = []
-        if self._ota is not None:
-            self._ota.downloaded(image, now, out)
+        self._jobs().firmware().downloaded(image, now, out)
         return out
 
     def firmware_data(self, data, now) -> list:
         """What ReadFirmware asked for."""
         out: list = []
-        if self._ota is not None:
-            self._ota.data(data, now, out)
+        self._jobs().firmware().data(data, now, out)
         return out
 
     def firmware_failed(self, why, now) -> list:
         """Download, ReadFirmware or InstallFirmware could not be carried out; `why` is text for people."""
         out: list = []
-        if self._ota is not None:
-            self._ota.failed(why, now, out)
+        self._jobs().firmware().failed(why, now, out)
         return out
 
     def snapshot(self) -> dict:
@@ -292,7 +280,7 @@ class Agent:
             "product_key": self._config.product_key,
             "status": self._mcu.status(),
             "app_count": self._app_count,
-            "firmware": self._ota.snapshot() if self._ota is not None else {},
+            "firmware": self._side_jobs.snapshot() if self._side_jobs is not None else {},
             "mcu_hard_ver": info.hard_ver if info else "",
             "mcu_soft_ver": info.soft_ver if info else "",
             "counts": counts,
@@ -307,19 +295,19 @@ class Agent:
             elif isinstance(item, Acked):
                 if self._relay.owns(item.token):
                     self._relay.acked(item.token, item.frame.payload, self._cloud.is_online(), out)
-                elif self._ota is not None:
-                    self._ota.acked(item.token, now, out)
+                elif self._side_jobs is not None:
+                    self._side_jobs.acked(item.token, now, out)
             elif isinstance(item, Failed):
                 if self._relay.owns(item.token):
                     self._relay.failed(item.token, item.reason, out)
-                elif self._ota is not None:
-                    self._ota.unacked(item, now, out)
+                elif self._side_jobs is not None:
+                    self._side_jobs.unacked(item, now, out)
             elif isinstance(item, McuReady):
                 self._on_ready(item.info, now, out)
             elif isinstance(item, McuLost):
                 self._early = None
-                if self._ota is not None:
-                    self._ota.mcu_lost()
+                if self._side_jobs is not None:
+                    self._side_jobs.mcu_lost()
                 self._leave_cloud(out)
             elif isinstance(item, TestMode):
                 # No cloud connection while in test mode.
@@ -342,10 +330,8 @@ class Agent:
         self._mcu.heartbeat = _number(env, "LocalHT", 5, 3600, HEARTBEAT // 1000) * 1000
         self._tz_minutes = _number(env, "tz", -43200, 50400, config.tz_minutes * 60) // 60
         self._cloud.keepalive_s = _number(env, "m2mKeepAL", 10, 3600, KEEPALIVE_S)
-        # A file that was on its way has no sender any more.
-        self._upload = None
-        if self._ota is not None:
-            self._ota.mcu_ready(info.soft_ver, now, out)
+        if self._side_jobs is not None:
+            self._side_jobs.mcu_ready(info, now, out)
         self._join_cloud(now, out)
         early, self._early = self._early, None
         if early is not None:
@@ -407,49 +393,26 @@ class Agent:
         )
         out.extend(self._mcu.link.reply(frame, module_info.build_module_info(info)))
 
-    def _on_big_data(self, frame, now, out):
-        if self._upload is None:
-            # Few MCUs send files: loaded for the first that does.
-            from .upload import Upload
+    def _on_side_job(self, frame, now, out):
+        self._jobs().receive(frame, now, out)
 
-            self._upload = Upload(self._mcu.link, self._max_upload, self._crypto.md5, self._publish_file)
-        self._upload.receive(frame, now, out)
+    def _jobs(self):
+        if self._side_jobs is None:
+            # Loaded for the first appliance that needs one.
+            from .side_jobs import SideJobs
 
-    def _publish_file(self, file, out):
-        if self._relay.publish_file(file, out):
-            out.append(Notice(NOTICE_UPLOAD, len(file)))
-
-    def _on_transfer(self, frame, now, out):
-        self._firmware().receive(frame, now, out)
-
-    def _on_transaction(self, frame, now, out):
-        if self._transactions is None:
-            # Only MCUs that feed others ask.
-            from .transactions import Transactions
-
-            self._transactions = Transactions(self._cloud.request, self._send_result, self._fetch_for_others)
-        self._transactions.receive(frame, self._cloud.is_online(), now, out)
-
-    def _send_result(self, payload, now, out):
-        self._from_mcu(self._mcu.request(CMD_TRANSACTION_RESULT, payload, now), now, out)
-
-    def _fetch_for_others(self, version, url, check, done, now, out):
-        """The firmware that an MCU wants for the device of its `check`, or for itself when it checked for none."""
-        product_key = check.product_key if check else self._config.product_key
-        hard_version = check.hard_ver if check else self._mcu.info.hard_ver
-        offer = Offer(device_api.FIRMWARE_MCU, version, url)
-        self._firmware().fetch(offer, product_key, hard_version, done, now, out)
-
-    def _on_register_subdevices(self, frame, now, out):
-        if self._subdevices is None:
-            # Only gateways have such.
-            from .subdevices import Subdevices
-
-            self._subdevices = Subdevices(self._config, self._urandom, self._cloud.request, self._send_registered)
-        self._subdevices.receive(frame, self._cloud.is_online(), now, out)
-
-    def _send_registered(self, payload, now, out):
-        self._from_mcu(self._mcu.request(CMD_SUBDEVICES_REGISTERED, payload, now), now, out)
+            self._side_jobs = SideJobs(
+                self._config,
+                self._urandom,
+                self._crypto,
+                self._mcu,
+                self._cloud,
+                self._relay,
+                self._from_mcu,
+                self._max_upload,
+                self._max_firmware,
+            )
+        return self._side_jobs
 
     _ON_REQUEST = {
         CMD_P0_UP: _on_report,
@@ -458,13 +421,13 @@ class Agent:
         CMD_GET_TIME: _on_get_time,
         CMD_GET_MODULE_INFO: _on_get_module_info,
         CMD_RESTART_MODULE: _on_restart,
-        CMD_ANNOUNCE: _on_big_data,
-        CMD_PIECE: _on_big_data,
-        CMD_STOP_SENDING: _on_big_data,
-        CMD_READY: _on_transfer,
-        CMD_STOP_RECEIVING: _on_transfer,
-        CMD_TRANSACTION: _on_transaction,
-        CMD_REGISTER_SUBDEVICES: _on_register_subdevices,
+        CMD_ANNOUNCE: _on_side_job,
+        CMD_PIECE: _on_side_job,
+        CMD_STOP_SENDING: _on_side_job,
+        CMD_READY: _on_side_job,
+        CMD_STOP_RECEIVING: _on_side_job,
+        CMD_TRANSACTION: _on_side_job,
+        CMD_REGISTER_SUBDEVICES: _on_side_job,
     }
 
     def _settle(self, now, out):
@@ -514,47 +477,10 @@ class Agent:
         else:
             self._from_mcu(self._relay.down(token, self._mcu, now, out), now, out)
 
-    def _is_for_others(self, name, args) -> bool:
-        """Whether an answer is one to what only few MCUs make us ask."""
-        for asker in (self._subdevices, self._transactions):
-            if asker is not None and getattr(asker, name)(*args):
-                return True
-        return False
-
     def _on_offer(self, offer, now, out):
         out.append(Notice(NOTICE_FIRMWARE, offer.version))
-        config, info = self._config, self._mcu.info
-        if not self._max_firmware or info is None:
-            return
-        if offer.kind == device_api.FIRMWARE_MCU:
-            versions = (info.hard_ver, info.soft_ver)
-        else:
-            versions = (config.hard_version, config.soft_version)
-        self._firmware().offered(offer, versions, now, out)
-
-    def _firmware(self):
-        if self._ota is None:
-            # Loaded for the first firmware there is.
-            from .ota import OtaSession
-
-            self._ota = OtaSession(
-                self._config,
-                self._mcu.link,
-                self._crypto,
-                self._max_firmware,
-                self._cloud.check_firmware,
-                self._ask_mcu,
-                self._tell_firmware,
-            )
-        return self._ota
-
-    def _ask_mcu(self, now, out):
-        self._from_mcu(self._mcu.lost("it has new firmware", now), now, out)
-
-    def _tell_firmware(self, progress, out):
-        if self._cloud.is_online():
-            payload = wire.encode_service(wire.SERVICE_OTA_PROGRESS, progress)
-            out.append(MqttPublish(topics.CLI2SER_REQ, payload, 0))
+        if self._max_firmware and self._mcu.info is not None:
+            self._jobs().offered(offer, now, out)
 
     def _on_service(self, service, now, out):
         cmd, body = service

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from mcu_debugger.capture.reader import read_capture  # noqa: E402
 from mcu_debugger.capture.record import Chunk  # noqa: E402
 from testkit.chain_running import PRODUCT_KEY, Chain  # noqa: E402
 from testkit.processes_running import processes_running  # noqa: E402
+
+from mcu_proto.const import MCU, MODULE  # noqa: E402
 
 _EXAMPLES = """\
 examples:
@@ -79,13 +82,25 @@ def _upgrade(chain: Chain, baud: int, piece: int, capture: Path) -> None:
 
 def _share(capture: Path, baud: int) -> float:
     chunks = [record for record in read_capture(str(capture)) if isinstance(record, Chunk)]
-    data = [bytes(chunk.data) for chunk in chunks]
-    first = next(i for i, chunk in enumerate(data) if chunk.startswith(b"\xff\xff") and chunk[4:5] == b"\x1d")
-    last = max(i for i, chunk in enumerate(data) if chunk.startswith(b"\xff\xff\x00\x05\x1e"))
-    count = sum(len(chunk) for chunk in data[first : last + 1])
-    # The first slice arrived when its time on the wire was over; the last ack still has its own before it.
-    elapsed = (chunks[last].time_us - chunks[first].time_us) / 1e6 + (len(data[first]) + len(data[last])) * 10 / baud
+    first = _found(chunks, MODULE, rb"\xff\xff..\x1d", 0)
+    last = _found(chunks, MCU, rb"\xff\xff\x00\x05\x1e", -1)
+    count = sum(len(chunk.data) for chunk in chunks[first : last + 1])
+    # The first byte arrived when its time on the wire was over; the last ack still has its own before it.
+    elapsed = (chunks[last].time_us - chunks[first].time_us) / 1e6
+    elapsed += (len(chunks[first].data) + len(chunks[last].data)) * 10 / baud
     return count * 10 / baud / elapsed
+
+
+def _found(chunks: list[Chunk], sender: int, pattern: bytes, which: int) -> int:
+    """The chunk in which the first (0) or last (-1) such frame of this end begins."""
+    stream = b"".join(bytes(chunk.data) for chunk in chunks if chunk.sender == sender)
+    at = [match.start() for match in re.finditer(pattern, stream, re.DOTALL)][which]
+    for index, chunk in enumerate(chunks):
+        if chunk.sender == sender:
+            at -= len(chunk.data)
+            if at < 0:
+                return index
+    raise ValueError("no such frame in the capture")
 
 
 if __name__ == "__main__":
