@@ -5,6 +5,8 @@ import hashlib
 import io
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 
@@ -495,6 +497,25 @@ def test_an_image_is_not_added_twice_and_a_second_key_is_refused(data, capsys, t
     assert "already" in ota(data, capsys, *added(data, tmp_path))[2]
     ota(data, capsys, "keygen")
     assert "already" in ota(data, capsys, "keygen")[2]
+
+
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from localcloud.ota_signing import SigningError, make_key
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    make_key(pathlib.Path(sys.argv[1]))
+except SigningError as error:
+    print(error)
+"""
+
+
+def test_a_key_that_cannot_be_written_whole_is_not_left_in_the_way(tmp_path):
+    run = subprocess.run([sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, check=True)
+    assert "File too large" in run.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert len(make_key(tmp_path).public) == 64
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,11 @@ def test_an_install_that_is_cut_runs_the_old_or_the_new_and_ends_with_the_new(tm
         number += 1
         assert number < CUTS * 10
         offered = image(tmp_path, form, str(number), rng)
-        digest = hashlib.sha256(offered.read_bytes()).hexdigest()
+        digest, size = hashlib.sha256(offered.read_bytes()).hexdigest(), offered.stat().st_size
         program = BOOTS.format(ready=READY, version=number, offered=offered, digest=digest)
         lines = []
         while lines[-1:] != ["confirmed"]:
-            lines = chip.run(program, 2 * PARTITION)
+            lines = chip.run(program, 3 * size + 4000)
             runs = [line.split()[1] for line in lines if line.startswith("runs ")]
             assert not runs or runs[0] in (str(number), str(number - 1)), lines
             assert not [line for line in lines if "did not come up" in line]

@@ -69,8 +69,13 @@ def make_key(data_dir: Path) -> SigningKey:
         raise SigningError("there is a signing key already, %s: devices that trust it refuse another" % path) from None
     except OSError as error:
         raise SigningError("signing key %s: %s" % (path, error.strerror)) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        # Half a key would be in the way of a whole one.
+        path.unlink(missing_ok=True)
+        raise SigningError("signing key %s: %s" % (path, error.strerror)) from None
     return SigningKey(key)
