@@ -27,7 +27,8 @@ def made(tmp_path_factory):
 
 @NEEDS_TOOLS
 def test_a_profile_is_made_in_each_of_its_forms_and_no_other(made):
-    assert {path.name for path in (made / "esp32").iterdir()} == {"app.romfs", "board", "freeze", "littlefs.img", "mpy"}
+    forms = {"app.romfs", "app.files", "board", "freeze", "littlefs.img", "mpy"}
+    assert {path.name for path in (made / "esp32").iterdir()} == forms
     assert {path.name for path in (made / "esp8266").iterdir()} == {"app.romfs", "board", "freeze"}
 
 
@@ -81,7 +82,7 @@ def test_a_profile_has_what_its_program_imports_and_nothing_else():
     assert {"main.py", "gagent/agent.py", "gagent_upy/onboarding.py", "gagent_upy/tls.py"} <= set(esp32)
     for name in ("mcu_proto/datapoint.py", "mcu_proto/names.py", "machine.py", "fold.py"):
         assert name not in esp32
-    assert set(esp32) - set(chip_tree.files_of("esp8266")) == {"gagent_upy/tls.py"}
+    assert set(esp32) - set(chip_tree.files_of("esp8266")) == {"gagent_upy/tls.py", "gagent_upy/ed25519.py"}
     assert "gagent/subdevices.py" not in chip_tree.files_of("esp8266-small")
 
 

@@ -1,7 +1,9 @@
 """An MCU upgrade over the chip's port: from `localcloud ota add` to what the MCU runs."""
 
 import pytest
+from testkit.chain_running import PRODUCT, PRODUCT_KEY
 from testkit.ota_operator import OtaOperator, mcu_image
+from testkit.paced_line import PacedLine
 from testkit.processes_running import until
 from testkit.upy_chain import UpyChain
 
@@ -12,9 +14,23 @@ HARD, OLD, NEW = "00000001", "00000001", "00000002"
 SIZE = 30_000
 
 
-def upgrading(processes):
+class SlowChain(UpyChain):
+    """Over a line on which a transfer takes some three seconds."""
+
+    def __init__(self, processes, line):
+        super().__init__(processes)
+        self._line = line
+
+    def start_mcu(self, *flags):
+        flags = ("--product", PRODUCT, "--port", self._line.mcu, "--baud", 115200, "--plain", *flags)
+        self.mcu = self.processes.start("mcu_debugger", "sim", *flags)
+        self.mcu.says("MCU of")
+        self.mcu_path = self._line.module
+
+
+def upgrading(processes, line=None):
     """A chain with an image for the MCU on trial; (chain, operator, number, did)."""
-    chain = UpyChain(processes)
+    chain = UpyChain(processes) if line is None else SlowChain(processes, line)
     chain.add_product()
     chain.start_cloud()
     flash = processes.folder / "flash"
@@ -31,8 +47,40 @@ def upgrading(processes):
 
 def test_an_image_goes_over_the_chip_to_the_mcu_and_the_cloud_sees_that_it_runs(processes):
     chain, operator, number, did = upgrading(processes)
-    chain.agent.says("firmware 00000002")
+    chain.agent.says("firmware is offered: 00000002")
     chain.mcu.says("00000002")
     until(lambda: operator.state(number)[0] == "done", "the cloud knows")
+    # Who signed it is trusted from now on.
+    assert list(chain.identity["firmware_keys"]) == [PRODUCT_KEY]
     chain.app.control(did, power=True)
     chain.mcu.says("control: power true")
+
+
+def test_a_chip_that_loses_power_in_the_middle_goes_on_without_a_second_download(processes):
+    line = PacedLine(processes.folder, 115200)
+    try:
+        chain, operator, number, _ = upgrading(processes, line)
+        chain.mcu.says("firmware: 9")
+        stored = chain.identity_path.parent / "mcu.image"
+        downloaded_at = stored.stat().st_mtime_ns
+        chain.agent.kill()
+        mark = chain.mcu.mark()
+        chain.start_agent()
+        chain.mcu.says("firmware: 9", since=mark)
+        assert stored.stat().st_mtime_ns == downloaded_at
+        until(lambda: operator.state(number)[0] == "done", "the cloud knows")
+    finally:
+        line.close()
+
+
+def test_reports_go_on_while_an_image_is_on_its_way(processes):
+    line = PacedLine(processes.folder, 115200)
+    try:
+        chain, operator, number, did = upgrading(processes, line)
+        chain.mcu.says("firmware: 9")
+        chain.mcu.write("set timer 77")
+        until(lambda: chain.app.attrs(did).get("timer") == 77, "the report reaches the app")
+        assert operator.state(number)[0] != "done"
+        until(lambda: operator.state(number)[0] == "done", "the cloud knows")
+    finally:
+        line.close()
