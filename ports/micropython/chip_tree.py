@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bundle
 import fold
+import inline
 import profiles
 import shake
 import shorten
@@ -50,13 +51,14 @@ def files_of(profile: str) -> dict[str, Path]:
 
 
 def small(files: dict[str, Path]) -> dict[str, str]:
-    """Path on the chip -> source: constants folded, the unused left out, in one file what is always loaded, short
-    private names.
+    """Path on the chip -> source: constants folded, the unused left out, in one file what is always loaded, in one
+    function what only it calls, short private names.
     """
     texts = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
     paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
     texts = shake.shake(fold.fold(texts))
-    texts = shorten.shorten(bundle.bundle(texts, _always_loaded(texts), BUNDLE))
+    texts = inline.inline(bundle.bundle(texts, _always_loaded(texts), BUNDLE))
+    texts = shorten.shorten(texts)
     return {paths[module]: text + "\n" for module, text in sorted(texts.items())}
 
 

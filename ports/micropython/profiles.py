@@ -17,7 +17,8 @@ ON_NO_CHIP = (
 )
 # Rows of devices behind an MCU: for gateways.
 _GATEWAY = ("gagent.subdevices", "mcu_proto.subdevice")
-_TLS = ("gagent_upy.tls",)
+# Certificates and signatures checked.
+_TLS = ("gagent_upy.tls", "gagent_upy.ed25519")
 
 _BLOCK = 4096
 

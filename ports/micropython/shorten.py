@@ -3,7 +3,7 @@
 MicroPython keeps one copy of every name in RAM, and a row in a table for it. A name with one leading underscore that
 only one file has is nobody else's business: it becomes `_a`, `_b`, ... The names at the top of a file are one
 numbering, the attributes of each class another, so that the same few names serve all. Classes that inherit from one
-another share their objects' attributes, and so a numbering.
+another share their objects' attributes, and so a numbering. Arguments that no call names take the same names again.
 """
 
 import ast
@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 _PRIVATE = re.compile(r"_[A-Za-z]\w*$")
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -25,6 +26,11 @@ def shorten(sources: "dict[str, str]") -> "dict[str, str]":
     for tree in trees.values():
         texts = _texts(tree)
         _shorten_file(tree, {n for n in homes if _PRIVATE.match(n) and len(homes[n]) == 1 and n not in texts})
+    said = set().union(*(_texts(tree) | _keywords(tree) for tree in trees.values()))
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                _shorten_arguments(node, said)
     return {name: ast.unparse(tree) for name, tree in trees.items()}
 
 
@@ -70,6 +76,28 @@ def _families(tree: ast.Module, names: "set[str]") -> "tuple[set[str], list[set[
     for name, of in users.items():
         families[min(of) if len(of) == 1 else ""].add(name)
     return families.pop("", set()), list(families.values())
+
+
+def _shorten_arguments(function: ast.FunctionDef, said: "set[str]") -> None:
+    """MicroPython keeps the names of arguments, as calls may say them, and of no other locals."""
+    inner = [node for statement in function.body for node in ast.walk(statement)]
+    if any(isinstance(node, _SCOPES) for node in inner):
+        return
+    names = [node for node in inner if isinstance(node, ast.Name)]
+    bound = {getattr(node, field) for node in inner for field in ("name", "asname") if hasattr(node, field)}
+    taken = {node.id for node in names} | {item.arg for item in ast.walk(function.args) if isinstance(item, ast.arg)}
+    fresh = (name for name in _short_names() if name not in taken | bound)
+    for item in function.args.args:
+        if item.arg in said | bound:
+            continue
+        old, item.arg = item.arg, next(fresh)
+        for node in names:
+            if node.id == old:
+                node.id = item.arg
+
+
+def _keywords(tree: ast.AST) -> "set[str]":
+    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
 
 
 def _attributes(tree: ast.AST) -> "set[str]":

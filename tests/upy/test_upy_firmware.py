@@ -1,9 +1,8 @@
 """An MCU upgrade over the chip's port: from `localcloud ota add` to what the MCU runs."""
 
 import pytest
-from testkit.chain_running import PRODUCT, PRODUCT_KEY
+from testkit.chain_running import PRODUCT_KEY
 from testkit.ota_operator import OtaOperator, mcu_image
-from testkit.paced_line import PacedLine
 from testkit.processes_running import until
 from testkit.upy_chain import UpyChain
 
@@ -12,29 +11,17 @@ pytestmark = pytest.mark.micropython
 # The demo's MCU.
 HARD, OLD, NEW = "00000001", "00000001", "00000002"
 SIZE = 30_000
+# A transfer takes some three seconds.
+SLOW = ("--baud", 115200, "--pace")
 
 
-class SlowChain(UpyChain):
-    """Over a line on which a transfer takes some three seconds."""
-
-    def __init__(self, processes, line):
-        super().__init__(processes)
-        self._line = line
-
-    def start_mcu(self, *flags):
-        flags = ("--product", PRODUCT, "--port", self._line.mcu, "--baud", 115200, "--plain", *flags)
-        self.mcu = self.processes.start("mcu_debugger", "sim", *flags)
-        self.mcu.says("MCU of")
-        self.mcu_path = self._line.module
-
-
-def upgrading(processes, line=None):
-    """A chain with an image for the MCU on trial; (chain, operator, number, did)."""
-    chain = UpyChain(processes) if line is None else SlowChain(processes, line)
+def upgrading(processes, *flags):
+    """A chain with an image for the MCU, which has these flags, on trial; (chain, operator, number, did)."""
+    chain = UpyChain(processes)
     chain.add_product()
     chain.start_cloud()
     flash = processes.folder / "flash"
-    chain.start_mcu("--flash", flash, "--soft-ver", OLD, "--hard-ver", HARD, "--piece", 512)
+    chain.start_mcu("--flash", flash, "--soft-ver", OLD, "--hard-ver", HARD, "--piece", 512, *flags)
     chain.start_agent()
     chain.agent.says("online, did")
     did = chain.bind()
@@ -57,30 +44,21 @@ def test_an_image_goes_over_the_chip_to_the_mcu_and_the_cloud_sees_that_it_runs(
 
 
 def test_a_chip_that_loses_power_in_the_middle_goes_on_without_a_second_download(processes):
-    line = PacedLine(processes.folder, 115200)
-    try:
-        chain, operator, number, _ = upgrading(processes, line)
-        chain.mcu.says("firmware: 9")
-        stored = chain.identity_path.parent / "mcu.image"
-        downloaded_at = stored.stat().st_mtime_ns
-        chain.agent.kill()
-        mark = chain.mcu.mark()
-        chain.start_agent()
-        chain.mcu.says("firmware: 9", since=mark)
-        assert stored.stat().st_mtime_ns == downloaded_at
-        until(lambda: operator.state(number)[0] == "done", "the cloud knows")
-    finally:
-        line.close()
+    chain, operator, number, _ = upgrading(processes, *SLOW)
+    chain.mcu.says("firmware: 9")
+    stored = chain.identity_path.parent / "mcu.image"
+    downloaded_at = stored.stat().st_mtime_ns
+    chain.agent.kill()
+    mark = chain.mcu.mark()
+    chain.start_agent()
+    chain.mcu.says("firmware: 9", since=mark)
+    assert stored.stat().st_mtime_ns == downloaded_at
+    until(lambda: operator.state(number)[0] == "done", "the cloud knows")
 
 
 def test_reports_go_on_while_an_image_is_on_its_way(processes):
-    line = PacedLine(processes.folder, 115200)
-    try:
-        chain, operator, number, did = upgrading(processes, line)
-        chain.mcu.says("firmware: 9")
-        chain.mcu.write("set timer 77")
-        until(lambda: chain.app.attrs(did).get("timer") == 77, "the report reaches the app")
-        assert operator.state(number)[0] != "done"
-        until(lambda: operator.state(number)[0] == "done", "the cloud knows")
-    finally:
-        line.close()
+    chain, operator, number, did = upgrading(processes, *SLOW)
+    chain.mcu.says("firmware: 9")
+    chain.mcu.tell("set timer 77")
+    until(lambda: chain.app.attrs(did).get("timer") == 77, "the report reaches the app")
+    until(lambda: operator.state(number)[0] == "done", "the cloud knows")

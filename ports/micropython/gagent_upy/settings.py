@@ -40,6 +40,7 @@ _KEYS = (
     ("mqtt_port", 0, (0, 65535)),
     ("ca_file", "", 64),
     ("ntp_host", "", 64),
+    ("firmware_key", "", 64),
 )
 
 
@@ -71,6 +72,7 @@ class Settings:
     mqtt_port: int
     ca_file: str
     ntp_host: str
+    firmware_key: str
 
 
 def load_settings(path=FILE) -> Settings:
@@ -147,5 +149,13 @@ def _check_together(s):
         wrong = "mqtt_tls, https: ca_file and ntp_host are needed with TLS"
     elif s.ca_file and sys.platform == "esp8266":
         wrong = "ca_file: an ESP8266 cannot check certificates; use a gateway on the LAN that terminates TLS"
+    elif s.firmware_key and sys.platform == "esp8266":
+        wrong = "firmware_key: an ESP8266 cannot check signatures; leave it out"
+    elif s.firmware_key and not _is_key(s.firmware_key):
+        wrong = "firmware_key: the 64 hex digits expected that `localcloud ota keygen` printed"
     if wrong:
         raise SettingsError("%s: %s" % (FILE, wrong))
+
+
+def _is_key(text) -> bool:
+    return len(text) == 64 and not [letter for letter in text if letter not in "0123456789abcdef"]

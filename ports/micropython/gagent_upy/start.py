@@ -13,6 +13,7 @@ import time
 import machine
 
 import gagent_upy
+from gagent.ota import SIGNATURES_WARN
 
 # A key held within this time after the start leaves the chip to the REPL: the way back in when the MCU has the UART.
 _ESCAPE_MS = 1000
@@ -74,6 +75,9 @@ def make():
             log.say("the stored identity is damaged: registering as a new device, its users must bind it again")
         record = {"mac": wifi.mac}
     config = AgentConfig(record, s.api_url.rstrip("/"), s.hard_version, s.soft_version, s.tz_minutes)
+    config.firmware_key = s.firmware_key
+    if sys.platform != "esp8266":
+        config.signatures = SIGNATURES_WARN
     agent = Agent(config, os.urandom, s.baud, _QUEUE_SIZE, Crypto(), max_firmware=_MAX_FIRMWARE, max_frame=_MAX_FRAME)
     serial.join(feed, agent)
     tls = None
