@@ -1,8 +1,10 @@
 """The module's own software as one file that the cloud can offer to chips: what `gagent_upy.install` unpacks.
 
-    gagent files 1\\n
-    <bytes> <path>\\n<content>        each file
-    0 .\\n
+    gagent files 1
+    <bytes> <path>
+    0 .
+
+The bytes of each file follow its line.
 """
 
 from pathlib import Path

@@ -16,8 +16,8 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def shorten(sources: "dict[str, str]") -> "dict[str, str]":
-    """Module name -> source with short private names; all modules of the chip at once."""
+def shorten(sources: "dict[str, str]", keep: "frozenset[str]" = frozenset()) -> "dict[str, str]":
+    """Module name -> source with short private names; all modules of the chip at once. `keep` is said from outside."""
     trees = {name: ast.parse(text) for name, text in sources.items()}
     homes = defaultdict(set)
     for module, tree in trees.items():
@@ -26,7 +26,7 @@ def shorten(sources: "dict[str, str]") -> "dict[str, str]":
     for tree in trees.values():
         texts = _texts(tree)
         _shorten_file(tree, {n for n in homes if _PRIVATE.match(n) and len(homes[n]) == 1 and n not in texts})
-    said = set().union(*(_texts(tree) | _keywords(tree) for tree in trees.values()))
+    said = keep.union(*(_texts(tree) | _keywords(tree) for tree in trees.values()))
     for tree in trees.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
@@ -78,7 +78,7 @@ def _families(tree: ast.Module, names: "set[str]") -> "tuple[set[str], list[set[
     return families.pop("", set()), list(families.values())
 
 
-def _shorten_arguments(function: ast.FunctionDef, said: "set[str]") -> None:
+def _shorten_arguments(function: ast.FunctionDef, said: "frozenset[str]") -> None:
     """MicroPython keeps the names of arguments, as calls may say them, and of no other locals."""
     inner = [node for statement in function.body for node in ast.walk(statement)]
     if any(isinstance(node, _SCOPES) for node in inner):

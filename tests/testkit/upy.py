@@ -8,6 +8,7 @@ from typing import Any
 
 import chip_tree
 import fold
+import inline
 import profiles
 import shake
 import shorten
@@ -56,7 +57,7 @@ def compile_tree(target: Path) -> None:
     texts = {fold.module_name(Path(name)): path.read_text() for name, path in _inside().items()}
     # Transcripts name the methods that they call.
     keep = frozenset(re.findall(r"\w+", "".join(path.read_text() for path in TRANSCRIPTS.glob("*.jsonl"))))
-    texts = shorten.shorten(shake.shake(fold.fold(texts), keep))
+    texts = shorten.shorten(inline.inline(shake.shake(fold.fold(texts), keep), keep), keep)
     chip_tree.compile_texts({name: texts[fold.module_name(Path(name))] for name in _inside()}, target)
 
 

@@ -1,4 +1,4 @@
-"""The power goes at any byte of a download and of an install: the chip boots the old version or the new, and gets there."""
+"""The power goes at any byte of a download or an install: the chip boots the old version or the new, and gets there."""
 
 import hashlib
 import random

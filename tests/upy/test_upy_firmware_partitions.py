@@ -27,7 +27,8 @@ try:
 except ValueError as error:
     print(error)
 """
-CONFIRMS = """
+CONFIRMS = (
+    """
 from gagent_upy.trial import Trial
 
 
@@ -39,7 +40,9 @@ trial = Trial(lambda: print("restart"))
 trial.uplink = Uplink
 print(trial.is_on, trial.version)
 trial.turn({now})
-""" % READY
+"""
+    % READY
+)
 CUT_OFF = CONFIRMS.replace("state = %d" % READY, "state = 0")
 
 
@@ -49,7 +52,6 @@ def chip(tmp_path):
     for name in ("ota_0", "ota_1"):
         (tmp_path / name).write_bytes(b"\xff" * PARTITION)
     (tmp_path / "module.image").write_bytes(IMAGE)
-
 
     def lives(program, now=0):
         return asyncio.run(upy_program.run(program.format(version="00000002", now=now), tmp_path))
@@ -122,6 +124,4 @@ def test_an_archive_that_ends_early_is_refused(chip, tmp_path):
 def test_what_boot_json_says_counts_only_when_it_can_be_read(chip, tmp_path):
     for text in ("", "[]", '{"runs": ', json.dumps({"runs": "a"})):
         (tmp_path / "boot.json").write_text(text)
-        assert chip("import loader, sys\nprint(loader.boot(), 'app_a' in sys.path)") == [
-            "False %s" % ('"a"' in text)
-        ]
+        assert chip("import loader, sys\nprint(loader.boot(), 'app_a' in sys.path)") == ["False %s" % ('"a"' in text)]

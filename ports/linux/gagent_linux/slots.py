@@ -24,7 +24,8 @@ INSTALLED = ""
 _SLOTS = ("a", "b")
 # A slot that was healthy once is given more than one start.
 _TRIES = 3
-# A version that failed its trial is offered again and again: it gets another after an hour, doubling to a day.
+# A version that failed its trial is offered again and again: it gets another after an hour, doubling to a day, or once
+# after a boot. Not by the wall clock, which on a Pi may say anything.
 _FIRST_WAIT_S = 3600
 _LONGEST_WAIT_S = 86400
 _MAIN = "__main__.py"
@@ -37,7 +38,7 @@ class SlotError(Exception):
 @dataclass(frozen=True)
 class State:
     """`trial` is the slot to be tried next, `tries` how often the one to start was started without being healthy,
-    `failed` the versions that never got healthy: [how often, when last (Unix seconds)]."""
+    `failed` the versions that never got healthy: [how often, when last in seconds of this boot]."""
 
     running: str = INSTALLED
     trial: str = ""
@@ -69,7 +70,7 @@ class Slots:
         state = self.state()
         times, last = state.failed.get(version, (0, 0.0))
         wait_s = min(_FIRST_WAIT_S * 2 ** (times - 1), _LONGEST_WAIT_S) if times else 0
-        if 0 <= time.time() - last < wait_s:
+        if 0 <= time.monotonic() - last < wait_s:
             raise SlotError(
                 "version %s did not come up %d time%s: tried again %d h after that"
                 % (version, times, "s" if times > 1 else "", wait_s // 3600)
@@ -124,7 +125,7 @@ class Slots:
         """The trial failed: what ran before runs again, and this version waits."""
         version = state.versions.get(state.trial, "")
         times = state.failed.get(version, [0, 0.0])[0] + 1
-        state = replace(state, trial="", tries=0, failed={version: [times, time.time()]})
+        state = replace(state, trial="", tries=0, failed={version: [times, time.monotonic()]})
         self._save(state)
         return state
 

@@ -2,9 +2,9 @@
 
 Loaded with the first effect, and a part of the runner from then on. An image goes to flash as it comes (`mcu.image`,
 `module.image`), hashed on the way; what is known of it is written before its first byte (`mcu.json`, `module.json`).
-What a try leaves is gone on with (`Range`), a whole image is not asked for again. It survives: power cuts at any byte,
-servers that know no Range, send another image meanwhile, too much, too little, or nothing; flash that is full. Each turn
-moves some hundred bytes, so that the MCU and the cloud are served all the while.
+What a try leaves is gone on with (`Range`), a whole image is not asked for again. Each turn moves some hundred bytes,
+so that the MCU and the cloud are served all the while. It survives: power cuts at any byte, servers that know no Range,
+send another image meanwhile, too much, too little, or nothing; flash that is full.
 """
 
 import json
@@ -104,7 +104,7 @@ class Firmware:
     def _read(self, order):
         try:
             if self._file is None:
-                self._file = open(_name(KIND_MCU) + ".image", "rb")
+                self._file = open(_name(KIND_MCU) + ".image", "rb")  # noqa: SIM115  it is kept
             self._file.seek(order.offset)
             self._answer = (self._agent.firmware_data, self._file.read(order.size))
         except OSError as error:
@@ -124,7 +124,7 @@ class Firmware:
         self._md5 = md5()
         self._sha256 = sha256()
         self._done = 0
-        self._file = open(path + ".image", "rb") if _size(path + ".image") else None
+        self._file = open(path + ".image", "rb") if _size(path + ".image") else None  # noqa: SIM115
         self._state = _HASHING
 
     def _hash(self, now):
@@ -199,10 +199,10 @@ class Firmware:
         heard, heads, origin = self._heard, self._heard.heads, self._origin
         path, status = self._path, heard.status
         self._step = -1
-        if status == 206 and origin is not None and heads.get(HEAD_MD5) == origin["heads"].get(HEAD_MD5):
-            if heads.get(_RANGE) == "bytes %d-%d/%d" % (self._done, origin["size"] - 1, origin["size"]):
-                self._file = open(path + ".image", "ab")
-                return
+        is_same = status == 206 and origin is not None and heads.get(HEAD_MD5) == origin["heads"].get(HEAD_MD5)
+        if is_same and heads.get(_RANGE) == "bytes %d-%d/%d" % (self._done, origin["size"] - 1, origin["size"]):
+            self._file = open(path + ".image", "ab")  # noqa: SIM115
+            return
         if status == 206 or status == 416:
             _drop(path)
             raise ValueError("the server has another image than the one begun: from the start next time")
@@ -226,7 +226,7 @@ class Firmware:
         self._md5 = md5()
         self._sha256 = sha256()
         self._done = 0
-        self._file = open(path + ".image", "wb")
+        self._file = open(path + ".image", "wb")  # noqa: SIM115
 
     def _take(self, piece):
         self._md5.update(piece)
