@@ -13,6 +13,8 @@ from pathlib import Path
 import bundle
 import fold
 import inline
+import literals
+import pool
 import profiles
 import shake
 import shorten
@@ -54,12 +56,14 @@ def small(files: dict[str, Path]) -> dict[str, str]:
     """Path on the chip -> source: constants folded, the unused left out, in one file what is always loaded, in one
     function what only it calls, short private names.
     """
-    texts = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
+    sources = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
     paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
-    texts = shake.shake(fold.fold(texts))
-    texts = inline.inline(bundle.bundle(texts, _always_loaded(texts), BUNDLE))
-    texts = shorten.shorten(texts)
-    return {paths[module]: text + "\n" for module, text in sorted(texts.items())}
+    sources = shake.shake(fold.fold(sources))
+    sources = literals.put(bundle.bundle(sources, _always_loaded(sources), BUNDLE))
+    sources = inline.inline(sources)
+    sources[BUNDLE] = pool.pool(sources[BUNDLE])
+    sources = shorten.shorten(sources)
+    return {paths[module]: text + "\n" for module, text in sorted(sources.items())}
 
 
 def compile_texts(texts: dict[str, str], target: Path) -> dict[str, int]:

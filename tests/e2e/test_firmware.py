@@ -1,47 +1,18 @@
 """Firmware over the air through real processes: from `localcloud ota add` to what the MCU, or the module, runs."""
 
-import os
-import re
 import signal
 import zipfile
 
 import pytest
 from gagent_linux import firmware_command
 from testkit.chain_running import PRODUCT_KEY, Chain
+from testkit.ota_operator import OtaOperator, mcu_image
 from testkit.processes_running import until
 
 # The demo's MCU.
 HARD, OLD, NEW = "00000001", "00000001", "00000002"
 MODULE_HARD, MODULE_NEW = "000LINUX", "04020007"
 SIZE = 30_000
-
-
-class Operator:
-    """Whoever runs `localcloud ota` beside the cloud."""
-
-    def __init__(self, chain):
-        self._chain = chain
-
-    def ota(self, *words):
-        """What the command printed."""
-        process = self._chain.processes.run("localcloud", "ota", words[0], "--data", self._chain.data, *words[1:])
-        assert process.wait() == 0
-        return process.stdout
-
-    def add(self, content, kind, hard, soft, name="image.bin"):
-        """The number of a new image."""
-        path = self._chain.processes.folder / name
-        path.write_bytes(content)
-        return self.ota("add", path, "--product", PRODUCT_KEY, "--kind", kind, "--hard", hard, "--soft", soft).strip()
-
-    def state(self, number):
-        """State and percentage of the first device that was told."""
-        match = re.search(r"^\S{22}  (\w[\w ]*?) +(\d+) %  ?(.*)$", self.ota("status", number), re.MULTILINE)
-        return (match[1], int(match[2]), match[3]) if match else ("", 0, "")
-
-
-def image(soft=NEW, size=SIZE):
-    return b"SOFT_VER=%s\n" % soft.encode() + os.urandom(size)
 
 
 def start_mcu(chain):
@@ -58,9 +29,9 @@ def upgrading(chain):
     chain.start_agent()
     chain.agent.says("online, did")
     did = chain.bind()
-    operator = Operator(chain)
+    operator = OtaOperator(chain)
     operator.ota("keygen")
-    number = operator.add(image(), "mcu", HARD, NEW)
+    number = operator.add(mcu_image(NEW, SIZE), "mcu", HARD, NEW)
     operator.ota("verify", number, did)
     return operator, number, did
 
@@ -119,7 +90,7 @@ def test_an_mcu_that_loses_power_in_the_middle_runs_the_old_version_and_gets_the
 
 def test_the_module_takes_its_own_software_and_runs_it(chain):
     did = chain.start()
-    operator = Operator(chain)
+    operator = OtaOperator(chain)
     packed = chain.processes.folder / "module.bin"
     firmware_command.pack(str(packed))
     number = operator.add(packed.read_bytes(), "module", MODULE_HARD, MODULE_NEW)
@@ -145,7 +116,7 @@ def test_the_module_takes_its_own_software_and_runs_it(chain):
 
 def test_module_software_that_does_not_come_up_is_taken_back(chain, tmp_path):
     did = chain.start()
-    operator = Operator(chain)
+    operator = OtaOperator(chain)
     path = tmp_path / "bad.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("__main__.py", "import sys; sys.exit(1)")

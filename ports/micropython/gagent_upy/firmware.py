@@ -7,6 +7,7 @@ so that the MCU and the cloud are served all the while. It survives: power cuts 
 send another image meanwhile, too much, too little, or nothing; flash that is full.
 """
 
+import gc
 import json
 import os
 from hashlib import sha256
@@ -80,6 +81,8 @@ class Firmware:
         """Go on."""
         if self._answer is not None:
             answer, self._answer = self._answer, None
+            # A signature is the largest meal of all.
+            gc.collect()
             self._feed(*answer)
         self.due = None
         if self._state == _IDLE:
@@ -238,6 +241,7 @@ class Firmware:
         self._state = _IDLE
         digests = (self._md5.digest().hex(), self._sha256.digest().hex())
         self._image = Image(self._done, digests[0], digests[1], self._origin["heads"])
+        self._md5 = self._sha256 = self._origin = None
         self._answer = (self._agent.firmware_downloaded, self._image)
 
     def _install(self, now):
@@ -254,6 +258,7 @@ class Firmware:
     def _leave(self):
         """Nothing is under way any more."""
         self._state = _IDLE
+        self._heard = None
         self._connection.close()
         if self._file is not None:
             self._file.close()
