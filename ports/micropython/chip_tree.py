@@ -54,7 +54,7 @@ def files_of(profile: str) -> dict[str, Path]:
 
 def small(files: dict[str, Path]) -> dict[str, str]:
     """Path on the chip -> source: constants folded, the unused left out, in one file what is always loaded, in one
-    function what only it calls, short private names.
+    function what only it calls, in one text what is told to people, short private names.
     """
     sources = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
     paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
