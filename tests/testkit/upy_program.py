@@ -78,7 +78,10 @@ class Port:
     async def stops(self) -> int:
         """As Ctrl-C at a board's console; its exit code."""
         self._process.send_signal(signal.SIGINT)
-        return await self.ends()
+        code = await self.ends()
+        if code:
+            print(self.said)  # pytest shows it with the test that failed
+        return code
 
     async def ends(self) -> int:
         """Its exit code, when it has ended by itself."""

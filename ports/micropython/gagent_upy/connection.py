@@ -44,7 +44,8 @@ class Connection:
 
     def write(self, data):
         """Send, as soon as the network takes it; troubles are told by the next step."""
-        self.out += data
+        # Mostly nothing waits, and nothing is copied.
+        self.out = self.out + data if self.out else data
         if self._socket is None or not self._is_open:
             return
         try:
@@ -52,7 +53,7 @@ class Connection:
         except OSError:
             return
         if n:
-            self.out = self.out[n:]
+            self.out = b"" if n == len(self.out) else self.out[n:]
         if self.out:
             self._poll.modify(self._socket, select.POLLIN | select.POLLOUT)
 
