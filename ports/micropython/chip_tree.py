@@ -42,13 +42,13 @@ def files_of(profile: str) -> dict[str, Path]:
     """Path on the chip -> source, of everything that a profile runs."""
     left_out = (*profiles.ON_NO_CHIP, *profiles.PROFILES[profile].without)
     found: dict[str, Path] = {}
-    todo = [(name, BOARD / name) for name in BOOT_FILES]
-    while todo:
-        name, path = todo.pop()
+    pending = [(name, BOARD / name) for name in BOOT_FILES]
+    while pending:
+        name, path = pending.pop()
         if name in found or fold.module_name(Path(name)) in left_out:
             continue
         found[name] = path
-        todo += [(source.relative_to(root).as_posix(), source) for root, source in _imported_by(name, path)]
+        pending += [(source.relative_to(root).as_posix(), source) for root, source in _imported_by(name, path)]
     return dict(sorted(found.items()))
 
 
@@ -119,12 +119,12 @@ def _always_loaded(texts: dict[str, str]) -> list[str]:
     """What the start imports in its functions whatever the settings, and what that imports at its top."""
     found: list[str] = []
     start = next(node for node in ast.parse(texts[_START]).body if isinstance(node, ast.FunctionDef))
-    todo = [name for node in start.body for name in _targets(_START, node)]
-    while todo:
-        module = todo.pop(0)
+    pending = [name for node in start.body for name in _targets(_START, node)]
+    while pending:
+        module = pending.pop(0)
         if module in texts and module not in found and "." in module:
             found.append(module)
-            todo += [name for node in ast.parse(texts[module]).body for name in _targets(module, node)]
+            pending += [name for node in ast.parse(texts[module]).body for name in _targets(module, node)]
     return found
 
 

@@ -9,12 +9,12 @@ _SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 def nodes_of(scope: ast.AST) -> "Iterator[ast.AST]":
     """Every node of a scope, the names of those within it included, but nothing inside them."""
-    todo = list(ast.iter_child_nodes(scope))
-    while todo:
-        node = todo.pop(0)
+    pending = list(ast.iter_child_nodes(scope))
+    while pending:
+        node = pending.pop(0)
         yield node
         if not isinstance(node, _SCOPES):
-            todo += ast.iter_child_nodes(node)
+            pending += ast.iter_child_nodes(node)
 
 
 def bound_in(scope: ast.AST) -> "set[str]":

@@ -6,38 +6,14 @@ import zipfile
 import pytest
 from gagent_linux import firmware_command
 from testkit.chain_running import PRODUCT_KEY, Chain
-from testkit.ota_operator import OtaOperator, mcu_image
+from testkit.ota_operator import OtaOperator, begin_upgrade, start_mcu
 from testkit.processes_running import until
 
-# The demo's MCU.
-HARD, OLD, NEW = "00000001", "00000001", "00000002"
 MODULE_HARD, MODULE_NEW = "000LINUX", "04020007"
-SIZE = 30_000
-
-
-def start_mcu(chain):
-    """An MCU with a bootloader."""
-    flash = chain.processes.folder / "flash"
-    chain.start_mcu("--flash", flash, "--soft-ver", OLD, "--hard-ver", HARD, "--piece", 512)
-
-
-def upgrading(chain):
-    """A chain with an MCU image on trial; (operator, number, did)."""
-    chain.add_product()
-    chain.start_cloud()
-    start_mcu(chain)
-    chain.start_agent()
-    chain.agent.says("online, did")
-    did = chain.bind()
-    operator = OtaOperator(chain)
-    operator.ota("keygen")
-    number = operator.add(mcu_image(NEW, SIZE), "mcu", HARD, NEW)
-    operator.ota("verify", number, did)
-    return operator, number, did
 
 
 def test_an_image_goes_from_the_operator_to_the_mcu_and_the_cloud_sees_that_it_runs(chain):
-    operator, number, did = upgrading(chain)
+    operator, number, did = begin_upgrade(chain)
     chain.agent.says("the cloud offers firmware 00000002")
     chain.mcu.says("00000002")
     chain.agent.says("firmware 00000002 runs")
@@ -65,7 +41,7 @@ class SlowChain(Chain):
 
 def test_an_agent_that_is_killed_in_the_middle_goes_on_without_a_second_download(slow_chain):
     chain = slow_chain
-    operator, number, _ = upgrading(chain)
+    operator, number, _ = begin_upgrade(chain)
     chain.mcu.says("firmware: 9")
     stored = chain.identity_path.parent / "agent.firmware" / "mcu.image"
     downloaded_at = stored.stat().st_mtime_ns
@@ -80,7 +56,7 @@ def test_an_agent_that_is_killed_in_the_middle_goes_on_without_a_second_download
 
 def test_an_mcu_that_loses_power_in_the_middle_runs_the_old_version_and_gets_the_new_one_later(slow_chain):
     chain = slow_chain
-    upgrading(chain)
+    begin_upgrade(chain)
     chain.mcu.says("firmware: 9")
     chain.kill_mcu()
     start_mcu(chain)

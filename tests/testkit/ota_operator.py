@@ -5,6 +5,10 @@ import re
 
 from .chain_running import PRODUCT_KEY, Chain
 
+# The simulated MCU with its bootloader, and what it is upgraded to.
+HARD, OLD, NEW = "00000001", "00000001", "00000002"
+SIZE = 30_000
+
 
 class OtaOperator:
     """Images get a number when they are added."""
@@ -33,3 +37,24 @@ class OtaOperator:
 def mcu_image(soft: str, size: int) -> bytes:
     """What the bootloader of the simulated MCU takes for version `soft`."""
     return b"SOFT_VER=%s\n" % soft.encode() + os.urandom(size)
+
+
+def start_mcu(chain: Chain, *flags: object) -> None:
+    """An MCU with a bootloader; what it has in flash outlives it."""
+    flash = chain.processes.folder / "flash"
+    chain.start_mcu("--flash", flash, "--soft-ver", OLD, "--hard-ver", HARD, "--piece", 512, *flags)
+
+
+def begin_upgrade(chain: Chain, *flags: object) -> tuple[OtaOperator, str, str]:
+    """Starts the chain, with an MCU image on trial: (operator, number of the image, did)."""
+    chain.add_product()
+    chain.start_cloud()
+    start_mcu(chain, *flags)
+    chain.start_agent()
+    chain.agent.says("online, did")
+    did = chain.bind()
+    operator = OtaOperator(chain)
+    operator.ota("keygen")
+    number = operator.add(mcu_image(NEW, SIZE), "mcu", HARD, NEW)
+    operator.ota("verify", number, did)
+    return operator, number, did

@@ -2,15 +2,12 @@
 
 import pytest
 from testkit.chain_running import PRODUCT_KEY
-from testkit.ota_operator import OtaOperator, mcu_image
+from testkit.ota_operator import begin_upgrade
 from testkit.processes_running import until
 from testkit.upy_chain import UpyChain
 
 pytestmark = pytest.mark.micropython
 
-# The demo's MCU.
-HARD, OLD, NEW = "00000001", "00000001", "00000002"
-SIZE = 30_000
 # A transfer takes some three seconds.
 SLOW = ("--baud", 115200, "--pace")
 
@@ -18,18 +15,7 @@ SLOW = ("--baud", 115200, "--pace")
 def upgrading(processes, *flags):
     """A chain with an image for the MCU, which has these flags, on trial; (chain, operator, number, did)."""
     chain = UpyChain(processes)
-    chain.add_product()
-    chain.start_cloud()
-    flash = processes.folder / "flash"
-    chain.start_mcu("--flash", flash, "--soft-ver", OLD, "--hard-ver", HARD, "--piece", 512, *flags)
-    chain.start_agent()
-    chain.agent.says("online, did")
-    did = chain.bind()
-    operator = OtaOperator(chain)
-    operator.ota("keygen")
-    number = operator.add(mcu_image(NEW, SIZE), "mcu", HARD, NEW)
-    operator.ota("verify", number, did)
-    return chain, operator, number, did
+    return chain, *begin_upgrade(chain, *flags)
 
 
 def test_an_image_goes_over_the_chip_to_the_mcu_and_the_cloud_sees_that_it_runs(processes):
