@@ -31,9 +31,10 @@ from .effects import (
     SaveConfig,
 )
 from .errors import ConfigError
+from .firmware import KIND_MCU, KIND_MODULE
 from .topics import subscriptions
 
-# For our owner: the cloud has firmware of this kind (FIRMWARE_*), for which it was asked.
+# For our owner: the cloud has firmware of this kind (KIND_*), for which it was asked.
 Offer = namedtuple("Offer", ("kind", "version", "url"))
 
 OFF = const(0)
@@ -192,9 +193,9 @@ class CloudSession:
         return self._retry_at
 
     def check_firmware(self, kind, out):
-        """There may be firmware of this kind (FIRMWARE_*): ask; without a session it is asked at the next one."""
+        """There may be firmware of this kind (KIND_*): ask; without a session it is asked at the next one."""
         if self._state == ONLINE:
-            self._add_chores((_CHORE_MODULE if kind == device_api.FIRMWARE_MODULE else _CHORE_MCU,), out)
+            self._add_chores((_CHORE_MODULE if kind == KIND_MODULE else _CHORE_MCU,), out)
 
     def request(self, request, out) -> int:
         """One request of the device API; its ref. The answer is told to who asked for it."""
@@ -288,9 +289,9 @@ class CloudSession:
                 self._chores.pop(0)
                 continue
             if chore == _CHORE_MODULE:
-                request = device_api.check_firmware(c, device_api.FIRMWARE_MODULE, c.hard_version, c.soft_version)
+                request = device_api.check_firmware(c, KIND_MODULE, c.hard_version, c.soft_version)
             elif chore == _CHORE_MCU:
-                request = device_api.check_firmware(c, device_api.FIRMWARE_MCU, self._versions[0], self._versions[1])
+                request = device_api.check_firmware(c, KIND_MCU, self._versions[0], self._versions[1])
             elif chore == _CHORE_OLD_DID:
                 request = device_api.disable(c.old_did, c.old_passcode)
             else:
@@ -312,7 +313,7 @@ class CloudSession:
         else:
             version, url = device_api.parse_firmware(status, body)
             if version:
-                kind = device_api.FIRMWARE_MODULE if self._chore == _CHORE_MODULE else device_api.FIRMWARE_MCU
+                kind = KIND_MODULE if self._chore == _CHORE_MODULE else KIND_MCU
                 out.append(Offer(kind, version, url))
         self._next_chore(out)
 

@@ -7,12 +7,10 @@ whatever came, cut or garbled, and raises ConfigError with what the cloud said; 
 from collections import namedtuple
 
 from .errors import ConfigError
+from .firmware import KIND_MCU
 
 # Where the broker is; utc is 0 when the answer has no time.
 Provision = namedtuple("Provision", ("host", "port", "utc"))
-
-FIRMWARE_MODULE = 1
-FIRMWARE_MCU = 2
 
 _DID_LENGTH = 22
 
@@ -39,7 +37,7 @@ def disable(did, passcode) -> tuple:
 
 
 def check_firmware(config, kind, hard_version, soft_version) -> tuple:
-    """Tell the version of the module or the MCU and ask for a newer one; `kind` is FIRMWARE_*."""
+    """Tell the version of the module or the MCU and ask for a newer one; `kind` is KIND_*."""
     body = "passcode=%s&type=%d&hard_version=%s&soft_version=%s" % (config.passcode, kind, hard_version, soft_version)
     return "POST", "/dev/ota/v4.1/update_and_check/" + config.did, body.encode()
 
@@ -50,7 +48,7 @@ def latest_firmware(product_key, hard_version, soft_version) -> tuple:
         hard_version,
         soft_version,
         product_key,
-        FIRMWARE_MCU,
+        KIND_MCU,
     )
     return "GET", "/dev/ota/v4.1/latest?" + query, b""
 

@@ -17,9 +17,10 @@ from mcu_proto.const import (
     CMD_TRANSACTION_RESULT,
 )
 
-from . import device_api, topics, wire
+from . import topics, wire
 from .cloud import Offer
 from .effects import NOTICE_UPLOAD, MqttPublish, Notice
+from .firmware import KIND_MCU
 
 
 class SideJobs:
@@ -52,7 +53,7 @@ class SideJobs:
     def offered(self, offer, now, out):
         """The cloud has firmware."""
         config, info = self._config, self._mcu.info
-        if offer.kind == device_api.FIRMWARE_MCU:
+        if offer.kind == KIND_MCU:
             versions = (info.hard_ver, info.soft_ver)
         else:
             versions = (config.hard_version, config.soft_version)
@@ -162,7 +163,7 @@ class SideJobs:
         """The firmware that an MCU wants for the device of its `check`, or for itself when it checked for none."""
         product_key = check.product_key if check else self._config.product_key
         hard_version = check.hard_ver if check else self._mcu.info.hard_ver
-        offer = Offer(device_api.FIRMWARE_MCU, version, url)
+        offer = Offer(KIND_MCU, version, url)
         self.firmware().fetch(offer, product_key, hard_version, done, now, out)
 
     def _ask_mcu(self, now, out):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gagent import device_api
 from gagent.config import AgentConfig
 from gagent.errors import ConfigError
+from gagent.firmware import KIND_MCU
 
 RECORD = {
     "mac": "021122334455",
@@ -27,7 +28,7 @@ def test_requests_are_those_of_the_reference_agent():
         b"passcode=BDGWMHRXWX&mac=021122334455&product_key=0123456789abcdef0123456789abcdef",
     )
     assert device_api.provision(config) == ("GET", "/dev/devices/CaptureDevice000000001", b"")
-    assert device_api.check_firmware(config, device_api.FIRMWARE_MCU, "00000003", "00000001") == (
+    assert device_api.check_firmware(config, KIND_MCU, "00000003", "00000001") == (
         "POST",
         "/dev/ota/v4.1/update_and_check/CaptureDevice000000001",
         b"passcode=BDGWMHRXWX&type=2&hard_version=00000003&soft_version=00000001",
