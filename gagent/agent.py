@@ -38,7 +38,7 @@ from mcu_proto.const import (
 from mcu_proto.errors import RemoteError
 from mcu_proto.link import COUNT_NAMES, Acked, Failed, Received
 
-from . import device_api, topics, wire
+from . import topics, wire
 from .cloud import KEEPALIVE_S, CloudSession, Offer
 from .effects import (
     NOTICE_FIRMWARE,
@@ -68,7 +68,7 @@ class Agent:
     knows its secret uses generation B of the device API. `local` asks for `Reported`, `cloud` is False when there is
     none to talk to, `max_upload` is the largest file that an MCU may send up: 0 refuses all, as a chip must;
     `max_firmware` the largest image: 0 takes none. Signatures need the crypto's is_signed(key, signature, message).
-    `max_frame` is the longest frame taken from the MCU: its buffer is there for good.
+    `max_frame` is the longest frame taken from the MCU.
     """
 
     def __init__(
@@ -241,28 +241,10 @@ class Agent:
             out = self._cloud.http_failed(ref, reason, now)
         return out
 
-    def firmware_progress(self, done, size, now) -> list:
-        """So many bytes of a Download are there, of `size`."""
+    def firmware(self, event, now) -> list:
+        """An answer to an effect of an upgrade: `ota.Progress`, `Image`, `FirmwareData` or `FirmwareFailed`."""
         out: list = []
-        self._jobs().firmware().progressed(done, size, out)
-        return out
-
-    def firmware_downloaded(self, image, now) -> list:
-        """Download was carried out; `image` is an `ota.Image`."""
-        out: list = []
-        self._jobs().firmware().downloaded(image, now, out)
-        return out
-
-    def firmware_data(self, data, now) -> list:
-        """What ReadFirmware asked for."""
-        out: list = []
-        self._jobs().firmware().data(data, now, out)
-        return out
-
-    def firmware_failed(self, why, now) -> list:
-        """Download, ReadFirmware or InstallFirmware could not be carried out; `why` is text for people."""
-        out: list = []
-        self._jobs().firmware().failed(why, now, out)
+        self._jobs().firmware().answered(event, now, out)
         return out
 
     def snapshot(self) -> dict:
@@ -335,24 +317,36 @@ class Agent:
         self._join_cloud(now, out)
         early, self._early = self._early, None
         if early is not None:
-            self._on_report(early, now, out)
+            self._on_report(early, out)
 
     def _on_request(self, frame, now, out):
-        if self._mcu.state == RUN:
-            handler = self._ON_REQUEST.get(frame.cmd)
-            if handler is not None:
-                handler(self, frame, now, out)
-        elif frame.cmd == CMD_GET_TIME:
+        """By frequency; a table would cost a chip a row of heap for every command."""
+        cmd = frame.cmd
+        if cmd == CMD_GET_TIME:
             self._on_get_time(frame, now, out)
-        elif frame.cmd == CMD_P0_UP:
-            # Whose product it is is not known yet. Acked when it can be handed over; till then the MCU repeats it.
-            self._early = frame
+        elif self._mcu.state != RUN:
+            if cmd == CMD_P0_UP:
+                # Whose product it is is not known yet. Acked when it can be handed over; till then the MCU repeats it.
+                self._early = frame
+        elif cmd == CMD_P0_UP:
+            self._on_report(frame, out)
+        elif cmd == CMD_CONFIG_MODE:
+            self._on_config_mode(frame, out)
+        elif cmd == CMD_RESET_MODULE:
+            self._on_reset(now, out)
+        elif cmd == CMD_RESTART_MODULE:
+            self._on_restart(now, out)
+        elif cmd == CMD_GET_MODULE_INFO:
+            self._on_get_module_info(frame, out)
+        else:
+            # What nobody serves was refused by the link.
+            self._jobs().receive(frame, now, out)
 
-    def _on_report(self, frame, now, out):
+    def _on_report(self, frame, out):
         self._relay.report(frame.payload, out)
         out.extend(self._mcu.link.reply(frame))
 
-    def _on_config_mode(self, frame, now, out):
+    def _on_config_mode(self, frame, out):
         try:
             mode = message.parse_config_mode(frame.payload).mode
         except RemoteError as error:
@@ -361,7 +355,7 @@ class Agent:
         self._mcu.show(STATUS_CONFIG, True)
         out.append(ConfigureNetwork(mode))
 
-    def _on_reset(self, frame, now, out):
+    def _on_reset(self, now, out):
         config = self._config
         config.renew(config.product_key, self._urandom)
         out.append(SaveConfig(config.to_record()))
@@ -372,7 +366,7 @@ class Agent:
         self._restart = NOTICE_RESET
         self._restart_at = now + _RESET_AFTER
 
-    def _on_restart(self, frame, now, out):
+    def _on_restart(self, now, out):
         out.append(Notice(NOTICE_RESTART, ""))
         self._restart = NOTICE_RESTART
         self._restart_at = now + _RESTART_AFTER
@@ -382,7 +376,7 @@ class Agent:
         seconds = utc[0] + (now - utc[1]) // 1000 if utc else 0
         out.extend(self._mcu.link.reply(frame, message.build_network_time(seconds, self._tz_minutes)))
 
-    def _on_get_module_info(self, frame, now, out):
+    def _on_get_module_info(self, frame, out):
         # An MCU asks this once in its life, if ever: loaded when it does.
         from mcu_proto import module_info
 
@@ -392,9 +386,6 @@ class Agent:
             mcu.protocol_ver, c.hard_version, c.soft_version, c.mac, c.ip, mcu.device_attr or 0
         )
         out.extend(self._mcu.link.reply(frame, module_info.build_module_info(info)))
-
-    def _on_side_job(self, frame, now, out):
-        self._jobs().receive(frame, now, out)
 
     def _jobs(self):
         if self._side_jobs is None:
@@ -414,22 +405,6 @@ class Agent:
             )
         return self._side_jobs
 
-    _ON_REQUEST = {
-        CMD_P0_UP: _on_report,
-        CMD_CONFIG_MODE: _on_config_mode,
-        CMD_RESET_MODULE: _on_reset,
-        CMD_GET_TIME: _on_get_time,
-        CMD_GET_MODULE_INFO: _on_get_module_info,
-        CMD_RESTART_MODULE: _on_restart,
-        CMD_ANNOUNCE: _on_side_job,
-        CMD_PIECE: _on_side_job,
-        CMD_STOP_SENDING: _on_side_job,
-        CMD_READY: _on_side_job,
-        CMD_STOP_RECEIVING: _on_side_job,
-        CMD_TRANSACTION: _on_side_job,
-        CMD_REGISTER_SUBDEVICES: _on_side_job,
-    }
-
     def _settle(self, now, out):
         """Tell the MCU what changed."""
         self._show_cloud()
@@ -445,25 +420,25 @@ class Agent:
         idle = not self._mcu.is_testing() and self._restart_at is None
         if self._has_cloud and self._mcu.state == RUN and self._network and idle:
             info = self._mcu.info
-            out.extend(self._cloud.start((info.hard_ver, info.soft_ver), now, self._api()))
+            out.extend(self._cloud.start((info.hard_ver, info.soft_ver), now, self._secret_api()))
 
     def _leave_cloud(self, out):
         out.extend(self._cloud.stop())
         self._show_cloud()
         self._set_app_count(0)
 
-    def _api(self):
-        """Generation B of the device API where the MCU knows its secret and the port can encrypt, else A."""
+    def _secret_api(self):
+        """Generation B of the device API where the MCU knows its secret and the port can encrypt, else None."""
         secret = self._mcu.info.product_secret
         if self._crypto is None or not secret or len(secret) != 32:
-            return device_api
+            return None
         # Old modules do without: loaded where it is spoken.
         from .device_api_b import SecretApi
 
         try:
             return SecretApi(self._crypto, secret)
         except ValueError:
-            return device_api  # no hex digits, so no secret
+            return None  # no hex digits, so no secret
 
     def _on_app(self, client, envelope, now, out):
         if envelope.cmd != wire.CLOUD_COMMAND and envelope.cmd != wire.CLOUD_CONTROL:

@@ -80,8 +80,8 @@ class CloudSession:
         self._chore_ref = 0
         self._chores = []
         self._versions = ("", "")
-        # Generation A, or a SecretApi; both have the same four calls.
-        self._api = device_api
+        # A SecretApi where generation B is spoken; None: generation A.
+        self._secret_api = None
         self.keepalive_s = KEEPALIVE_S
         self._server = None
         self._failures = 0
@@ -92,12 +92,15 @@ class CloudSession:
         # Seconds since 1970 as the cloud last told them, with the moment it did; the agent takes it from here.
         self.utc = None
 
-    def start(self, versions, now, api=device_api) -> list:
-        """Go on line by `api`; `versions` are the MCU's (hardware, software). Harmless when already under way."""
+    def start(self, versions, now, secret_api=None) -> list:
+        """Go on line; `versions` are the MCU's (hardware, software). Harmless when already under way.
+
+        With a SecretApi register and provision go by generation B of the device API, else by A.
+        """
         if self._state != OFF:
             return []
         self._versions = versions
-        self._api = api
+        self._secret_api = secret_api
         self._server = None
         out = []
         self._step(now, out)
@@ -155,9 +158,9 @@ class CloudSession:
             self._step_ref = 0
             try:
                 if self._state == REGISTERING:
-                    self._on_registration(self._api.parse_registration(status, body), now, out)
+                    self._on_registration(status, body, out)
                 else:
-                    self._on_provision(self._api.parse_provision(status, body), now, out)
+                    self._on_provision(status, body, now, out)
             except ConfigError as error:
                 self._on_refusal(status, error, now, out)
         elif ref and ref == self._chore_ref:
@@ -222,10 +225,11 @@ class CloudSession:
             self._enter(REGISTERING)
             self._registered_at = now
             self._refusals = 0
-            self._ask(self._api.register(config), out)
+            api = self._secret_api
+            self._ask(device_api.register(config) if api is None else api.register(config), out)
         elif self._server is None:
             self._enter(PROVISIONING)
-            self._ask(self._api.provision(config), out)
+            self._ask(self._provision(), out)
         else:
             self._connect(out)
 
@@ -245,25 +249,29 @@ class CloudSession:
     def _ask(self, request, out):
         self._step_ref = self.request(request, out)
 
-    def _on_registration(self, did, now, out):
+    def _on_registration(self, status, body, out):
+        api = self._secret_api
+        if api is None:
+            did = device_api.parse_registration(status, body)
+        else:
+            did = api.parse_registration(status, body)
         self._config.did = did
         out.append(SaveConfig(self._config.to_record()))
         out.append(Notice(NOTICE_REGISTERED, did))
         self._server = None
         self._enter(PROVISIONING)
-        self._ask(self._api.provision(self._config), out)
+        self._ask(self._provision(), out)
 
-    def _on_provision(self, server, now, out):
-        self._server = server
-        self._learn_time(server, now)
+    def _on_provision(self, status, body, now, out):
+        self._server = self._take_server(status, body, now)
         self._connect(out)
         self._add_chores((_CHORE_MODULE, _CHORE_MCU, _CHORE_OLD_DID), out)
 
     def _on_refusal(self, status, error, now, out):
         out.append(Notice(NOTICE_CLOUD_REFUSED, str(error)))
-        if self._api is not device_api and status in (400, 404):
+        if self._secret_api is not None and status in (400, 404):
             # A cloud without generation B, or without the product's secret: the plain calls may do.
-            self._api = device_api
+            self._secret_api = None
         elif self._state == PROVISIONING and status in (403, 404):
             # The did is disabled or unknown there, and no retry changes that.
             self._refusals = _REFUSALS
@@ -295,7 +303,7 @@ class CloudSession:
             elif chore == _CHORE_OLD_DID:
                 request = device_api.disable(c.old_did, c.old_passcode)
             else:
-                request = self._api.provision(c)
+                request = self._provision()
             self._chores.pop(0)
             self._chore = chore
             self._chore_ref = self.request(request, out)
@@ -307,7 +315,7 @@ class CloudSession:
             out.append(SaveConfig(self._config.to_record()))
         elif self._chore == _CHORE_TIME:
             try:
-                self._learn_time(self._api.parse_provision(status, body), now)
+                self._take_server(status, body, now)
             except ConfigError:
                 pass  # the clock runs on; asked again in an hour
         else:
@@ -317,6 +325,17 @@ class CloudSession:
                 out.append(Offer(kind, version, url))
         self._next_chore(out)
 
-    def _learn_time(self, server, now):
+    def _provision(self) -> tuple:
+        api = self._secret_api
+        return device_api.provision(self._config) if api is None else api.provision(self._config)
+
+    def _take_server(self, status, body, now) -> "device_api.Provision":
+        """Where the broker is; the time that comes with it is learnt. ConfigError when it is no such answer."""
+        api = self._secret_api
+        if api is None:
+            server = device_api.parse_provision(status, body)
+        else:
+            server = api.parse_provision(status, body)
         if server.utc:
             self.utc = (server.utc, now)
+        return server

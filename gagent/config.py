@@ -13,26 +13,17 @@ _PASSCODE_LETTERS = 25
 # The version that the reference agent tells.
 SOFT_VERSION = "04020006"
 
-# Stored fields and their longest value.
-_FIELDS = (
-    ("mac", 32),
-    ("product_key", 32),
-    ("did", 22),
-    ("passcode", 16),
-    ("old_did", 22),
-    ("old_passcode", 16),
-)
-
 
 class AgentConfig:
     """`record` is a stored identity (only `mac` is needed at first), `api_url` the root of the device API."""
 
     def __init__(self, record, api_url, hard_version="000LINUX", soft_version=SOFT_VERSION, tz_minutes=480):
-        for name, size in _FIELDS:
-            value = record.get(name, "")
-            if not isinstance(value, str) or len(value) > size or not _is_plain(value):
-                raise ConfigError("%s: expected a text of at most %d letters, digits, '.', '_', '-'" % (name, size))
-            setattr(self, name, value)
+        self.mac = _checked_text(record, "mac", 32)
+        self.product_key = _checked_text(record, "product_key", 32)
+        self.did = _checked_text(record, "did", 22)
+        self.passcode = _checked_text(record, "passcode", 16)
+        self.old_did = _checked_text(record, "old_did", 22)
+        self.old_passcode = _checked_text(record, "old_passcode", 16)
         if not self.mac:
             raise ConfigError("mac: missing")
         # "<product key>/<mac>" -> [did, passcode] of the devices behind a gateway.
@@ -52,7 +43,14 @@ class AgentConfig:
 
     def to_record(self) -> dict:
         """The identity as a plain dict of texts, with the sub-devices and firmware keys where there are any."""
-        record = {name: getattr(self, name) for name, size in _FIELDS}
+        record = {
+            "mac": self.mac,
+            "product_key": self.product_key,
+            "did": self.did,
+            "passcode": self.passcode,
+            "old_did": self.old_did,
+            "old_passcode": self.old_passcode,
+        }
         if self.subdevices:
             record["subdevices"] = dict(self.subdevices)
         if self.firmware_keys:
@@ -71,6 +69,13 @@ class AgentConfig:
     def draw_passcode(self, urandom) -> str:
         """A new passcode."""
         return "".join([chr(65 + b % _PASSCODE_LETTERS) for b in urandom(_PASSCODE_LENGTH)])
+
+
+def _checked_text(record, name, size) -> str:
+    value = record.get(name, "")
+    if not isinstance(value, str) or len(value) > size or not _is_plain(value):
+        raise ConfigError("%s: expected a text of at most %d letters, digits, '.', '_', '-'" % (name, size))
+    return value
 
 
 def _checked_subdevices(table) -> dict:

@@ -205,14 +205,16 @@ class McuSession:
 
     def _on_request(self, received, now, out):
         cmd = received.frame.cmd
-        if cmd == CMD_BINDABLE and self.state == RUN:
+        if cmd != CMD_BINDABLE and cmd != CMD_PRODUCTION_TEST:
+            out.append(received)
+        elif self.state != RUN:
+            return  # acked, and nothing more: nobody knows yet whom they are of
+        elif cmd == CMD_BINDABLE:
             self._open_bindable(now)
-        elif cmd == CMD_PRODUCTION_TEST and self.state == RUN:
+        else:
             self._test_until = now + _TEST_MODE
             self.show(STATUS_TEST, True)
             out.append(TestMode(True))
-        else:
-            out.append(received)
 
     def _on_acked(self, acked, now, out):
         token = acked.token

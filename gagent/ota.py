@@ -45,17 +45,25 @@ from .firmware import (
 # Effects of this conversation; a port that allows no firmware needs none of them.
 #
 # Fetch the image at `url` into the firmware store, at most `max_size` bytes, going on where an earlier Download of the
-# same version and url broke off. Answer: firmware_downloaded, or firmware_failed.
+# same version and url broke off. Answer: Progress now and then, and Image or FirmwareFailed.
 Download = namedtuple("Download", ("kind", "version", "url", "max_size"))
-# Read the stored image of the MCU; answer: firmware_data, or firmware_failed.
+# Read the stored image of the MCU; answer: FirmwareData or FirmwareFailed.
 ReadFirmware = namedtuple("ReadFirmware", ("offset", "size"))
 # The stored image of this kind is of no use (any more).
 DropFirmware = namedtuple("DropFirmware", ("kind",))
-# Switch to the stored image of the module and start anew; answer only when that cannot be: firmware_failed.
+# Switch to the stored image of the module and start anew; answer only when that cannot be: FirmwareFailed.
 InstallFirmware = namedtuple("InstallFirmware", ("version",))
 
+# Their answers, the events of `Agent.firmware`.
+#
+# So many bytes of a Download are there, of `size`.
+Progress = namedtuple("Progress", ("done", "size"))
 # What the port stored: its size, md5 and sha256 as hex digits, and the heads it came with (see `firmware`), by name.
 Image = namedtuple("Image", ("size", "md5", "sha256", "heads"))
+# What ReadFirmware asked for.
+FirmwareData = namedtuple("FirmwareData", ("data",))
+# It could not be carried out; `why` is text for people.
+FirmwareFailed = namedtuple("FirmwareFailed", ("why",))
 
 IDLE = const(0)
 DOWNLOADING = const(1)
@@ -129,44 +137,17 @@ class OtaSession:
         else:
             done(False, now, out)
 
-    def progressed(self, done, size, out):
-        """So much of the download is there."""
-        if self.state == DOWNLOADING and size > 0:
-            self._show(done, size, "downloading", out)
-
-    def downloaded(self, image, now, out):
-        """The image is in the store, whole as far as the port can tell."""
-        if self.state != DOWNLOADING:
-            return
-        why = self._fault(image, out)
-        if why:
-            out.append(DropFirmware(self._offer.kind))
-            self._fail(why, now, out)
-            return
-        if self._done is not None:
-            self._done(True, now, out)
-        if self._offer.kind == KIND_MCU:
-            self._send(image, now, out)
+    def answered(self, event, now, out):
+        """An answer of the port; what nobody asked for (any more) is ignored."""
+        if isinstance(event, FirmwareData):
+            self._on_data(event.data, now, out)
+        elif isinstance(event, Progress):
+            if self.state == DOWNLOADING and event.size > 0:
+                self._show(event.done, event.size, "downloading", out)
+        elif isinstance(event, Image):
+            self._on_image(event, now, out)
         else:
-            self.state = INSTALLING
-            self._say(100, "installing", out)
-            out.append(InstallFirmware(self._offer.version))
-
-    def failed(self, why, now, out):
-        """The port could not download, read or install."""
-        if self._sender is not None:
-            out.extend([item for item in self._sender.cancel(now) if not isinstance(item, Ended)])
-        if self.state == DOWNLOADING or self.state == SENDING or self.state == INSTALLING:
-            self._fail(why, now, out)
-
-    def data(self, data, now, out):
-        """What ReadFirmware asked for."""
-        if self.state != SENDING or self._sender is None:
-            return
-        if len(data) == self._asked:
-            self._digest(self._sender.give(data, now), now, out)
-        else:
-            self.failed("the stored image ends early", now, out)
+            self._on_failed(event.why, now, out)
 
     def receive(self, frame, now, out):
         """CMD_READY (held) or CMD_STOP_RECEIVING of the MCU."""
@@ -258,6 +239,38 @@ class OtaSession:
         self._why = ""
         self._say(0, "downloading", out)
         out.append(Download(offer.kind, offer.version, offer.url, self._max_size))
+
+    def _on_data(self, data, now, out):
+        if self.state != SENDING or self._sender is None:
+            return
+        if len(data) == self._asked:
+            self._digest(self._sender.give(data, now), now, out)
+        else:
+            self._on_failed("the stored image ends early", now, out)
+
+    def _on_image(self, image, now, out):
+        """The image is in the store, whole as far as the port can tell."""
+        if self.state != DOWNLOADING:
+            return
+        why = self._fault(image, out)
+        if why:
+            out.append(DropFirmware(self._offer.kind))
+            self._fail(why, now, out)
+            return
+        if self._done is not None:
+            self._done(True, now, out)
+        if self._offer.kind == KIND_MCU:
+            self._send(image, now, out)
+        else:
+            self.state = INSTALLING
+            self._say(100, "installing", out)
+            out.append(InstallFirmware(self._offer.version))
+
+    def _on_failed(self, why, now, out):
+        if self._sender is not None:
+            out.extend([item for item in self._sender.cancel(now) if not isinstance(item, Ended)])
+        if self.state == DOWNLOADING or self.state == SENDING or self.state == INSTALLING:
+            self._fail(why, now, out)
 
     def _fault(self, image, out) -> str:
         """What is wrong with the image, "" for nothing."""

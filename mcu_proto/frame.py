@@ -6,8 +6,9 @@
 ff goes out as `ff 55`; neither length nor checksum counts the inserted 55.
 
 The decoder promises to survive, losing at most the frame that is touched: noise before, between and after frames; a
-stray ff before the header; a header inside an unfinished frame (starts over); an impossible length (hunts); an ff sent
-without its 55 in the body or as the checksum (`# Deviation:` below); any split of the stream into reads.
+stray ff before the header; a header inside an unfinished frame (starts over); an impossible length (hunts), or one for
+which a chip has no room now; an ff sent without its 55 in the body or as the checksum (`# Deviation:` below); any split
+of the stream into reads.
 """
 
 from collections import namedtuple
@@ -41,10 +42,9 @@ def encode_frame(cmd, sn, payload=b"", flags=0) -> bytes:
 
 
 class FrameDecoder:
-    """A stream of bytes in, frames out; `max_frame` is the largest accepted `len` and sizes the only buffer."""
+    """A stream of bytes in, frames out; `max_frame` is the largest accepted `len`: no more than that is held."""
 
     def __init__(self, max_frame=MAX_FRAME):
-        self._buf = bytearray(max_frame + 2)
         self._max = max_frame
         self._begin()
         self.reset()
@@ -91,6 +91,8 @@ class FrameDecoder:
     def reset(self):
         """Forget a half received frame."""
         self._state = _HUNT
+        # Between two frames the room is others'.
+        self._buf = bytearray()
 
     def is_inside(self) -> bool:
         """True while a frame has begun and is not complete."""
@@ -98,6 +100,8 @@ class FrameDecoder:
 
     def _begin(self):
         self._state = _BODY
+        # For the length; one for the whole frame follows it.
+        self._buf = bytearray(2)
         self._have = 0
         self._need = 2
 
@@ -150,18 +154,28 @@ class FrameDecoder:
             return
         buf = self._buf
         if self._need == 2:
-            n = buf[0] << 8 | buf[1]
-            if n < LEN_OVERHEAD or n > self._max:
-                self._give_up(BAD_LENGTH, out)
-            else:
-                self._need = n + 2
+            self._make_room(buf[0] << 8 | buf[1], out)
             return
         last = self._need - 1
         if checksum(memoryview(buf)[:last]) == buf[last]:
-            out.append(Frame(buf[2], buf[3], buf[4] << 8 | buf[5], bytes(memoryview(buf)[6:last])))
             self.reset()
+            out.append(Frame(buf[2], buf[3], buf[4] << 8 | buf[5], bytes(memoryview(buf)[6:last])))
         else:
             self._give_up(BAD_CHECKSUM, out)
+
+    def _make_room(self, n, out):
+        if n < LEN_OVERHEAD or n > self._max:
+            self._give_up(BAD_LENGTH, out)
+            return
+        try:
+            whole = bytearray(n + 2)
+        except MemoryError:
+            # Only now: the sender gets no ack and tries again.
+            self._give_up(BAD_LENGTH, out)
+            return
+        whole[:2] = self._buf
+        self._buf = whole
+        self._need = n + 2
 
     def _give_up(self, reason, out):
         have = self._have

@@ -31,7 +31,7 @@ TARGETS = (
     "clean",
 )
 # Copied or frozen onto a chip, in no wheel.
-NOT_IN_THE_WHEEL = {"gagent_upy"}
+NOT_IN_THE_WHEEL = {"gagent_upy", "steps"}
 
 
 def _run(*command, **options):

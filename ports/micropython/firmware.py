@@ -92,9 +92,10 @@ def _package(tree: Path) -> tuple[str, int]:
 
 
 def _shims(folder: Path, out: Path) -> tuple[str, int]:
-    """In an image of their own: they cost no heap that the same things in a firmware would not."""
+    """In an image of their own: their code costs no heap, as that of a firmware does not."""
     tree = out / "shims"
-    chip_tree.compile_texts({path.name: path.read_text() for path in sorted(folder.glob("*.py"))}, tree)
+    texts = {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.py"))}
+    chip_tree.compile_texts(texts, tree)
     image = out / "shims.romfs"
     _run("mpremote", "romfs", "--no-mpy", "--output", str(image), "build", str(tree))
     shutil.rmtree(tree)

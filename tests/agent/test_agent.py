@@ -22,10 +22,12 @@ from gagent.effects import (
     Restart,
 )
 from mcu_proto.const import (
+    CMD_BINDABLE,
     CMD_GET_INFO,
     CMD_HEARTBEAT,
     CMD_MODULE_STATUS,
     CMD_P0_DOWN,
+    CMD_PRODUCTION_TEST,
     FAIL_STOPPED,
     STATUS_APP,
     STATUS_BINDABLE,
@@ -35,6 +37,7 @@ from mcu_proto.const import (
     STATUS_STATION,
     STATUS_TEST,
 )
+from mcu_proto.frame import encode_frame
 from mcu_proto.link import SendSerial
 from mcu_proto.mcu_message import build_device_info, parse_network_time
 from mcu_proto.module_info import parse_module_info
@@ -237,6 +240,16 @@ def test_bindable_window_closes_and_opens_again_on_request():
     assert words == [0x073A & ~STATUS_BINDABLE]
     driver.mcu_says(0x15, 1)
     assert status_words(driver.effects) == [0x073A]
+
+
+@pytest.mark.parametrize("cmd", [CMD_BINDABLE, CMD_PRODUCTION_TEST])
+def test_what_needs_an_mcu_means_nothing_before_its_device_info_in_the_same_read(cmd):
+    driver = ModuleDriver()
+    driver.do("start")
+    info = encode_frame(CMD_GET_INFO + 1, driver.sent_frames()[0].sn, build_device_info(driver.info))
+    driver.do("receive_serial", encode_frame(cmd, 7) + info)
+    assert [frame.cmd for frame in driver.sent_frames()] == [cmd + 1, CMD_MODULE_STATUS]
+    assert not driver.agent.snapshot()["status"] & STATUS_TEST
 
 
 def test_production_test_leaves_the_cloud_for_three_minutes():

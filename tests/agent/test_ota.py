@@ -25,8 +25,11 @@ from gagent.ota import (
     SIGNATURES_WARN,
     Download,
     DropFirmware,
+    FirmwareData,
+    FirmwareFailed,
     Image,
     InstallFirmware,
+    Progress,
     ReadFirmware,
 )
 from mcu_proto.const import (
@@ -101,7 +104,7 @@ class Upgrade:
         return driver.do("http_response", ref, 200, answer.encode())
 
     def downloaded(self, what=None):
-        return self.driver.do("firmware_downloaded", what or image())
+        return self.driver.do("firmware", what or image())
 
     def announced(self):
         """Up to the announcement on the line, which the MCU acks."""
@@ -119,7 +122,7 @@ class Upgrade:
         """Gives the MCU what it wants, piece by piece; what it got."""
         got = []
         while len(got) < upto and (read := self.effect(ReadFirmware)):
-            self.driver.do("firmware_data", image[read.offset : read.offset + read.size])
+            self.driver.do("firmware", FirmwareData(image[read.offset : read.offset + read.size]))
             piece = self.sent(CMD_PIECE)
             got.append(piece)
             self.driver.mcu_says(CMD_PIECE + 1, piece.sn)
@@ -214,7 +217,7 @@ def test_an_mcu_that_restarts_before_it_acks_the_last_piece_is_judged_by_its_ver
     upgrade = Upgrade()
     upgrade.announced()
     upgrade.ready(1000 - 104)
-    upgrade.driver.do("firmware_data", IMAGE)
+    upgrade.driver.do("firmware", FirmwareData(IMAGE))
     assert Notice(NOTICE_FIRMWARE_DONE, NEW) in upgrade.restart_with(NEW)
 
 
@@ -240,7 +243,7 @@ def test_the_other_kind_waits_until_the_first_is_done():
     assert upgrade.effect(Download) is not None
     upgrade.offer("04020007", KIND_MODULE)
     assert upgrade.effect(Download) is None
-    upgrade.driver.do("firmware_failed", "404")
+    upgrade.driver.do("firmware", FirmwareFailed("404"))
     assert upgrade.effect(Download).kind == KIND_MODULE
 
 
@@ -250,7 +253,7 @@ def test_the_cloud_hears_how_far_it_is():
     upgrade.ready(128)
     said = []
     while read := upgrade.effect(ReadFirmware):
-        upgrade.driver.do("firmware_data", IMAGE[read.offset : read.offset + read.size])
+        upgrade.driver.do("firmware", FirmwareData(IMAGE[read.offset : read.offset + read.size]))
         upgrade.driver.mcu_says(CMD_PIECE + 1, upgrade.sent(CMD_PIECE).sn)
         said += [e.payload for e in upgrade.driver.effects if isinstance(e, MqttPublish) and e.topic == "cli2ser_req"]
     text = b"\x00\x1100000003,00000002\x00\x0ainstalling"
@@ -268,7 +271,7 @@ def test_reports_and_controls_go_on_while_pieces_go_down():
     driver.do("receive_publish", "app2dev/%s/app" % DID, bytes.fromhex("00000003050000900501"))
     control = upgrade.sent(3)
     assert control.payload == b"\x05\x01"
-    driver.do("firmware_data", IMAGE[:256])
+    driver.do("firmware", FirmwareData(IMAGE[:256]))
     driver.mcu_says(4, control.sn)
     assert upgrade.sent(CMD_PIECE)
 
@@ -362,7 +365,7 @@ def test_without_a_cloud_the_mcu_is_told_that_it_failed():
 def test_a_url_of_the_mcu_is_downloaded():
     upgrade = checking(DownloadRequest(URL))
     assert upgrade.effect(Download) == Download(KIND_MCU, "", URL, LIMIT)
-    upgrade.driver.do("firmware_failed", "HTTP 404")
+    upgrade.driver.do("firmware", FirmwareFailed("HTTP 404"))
     assert results(upgrade) == [b"\x04\x01"]
     upgrade.driver.mcu_answers = True
     upgrade.driver.pass_time(60_000)
@@ -487,7 +490,7 @@ def test_after_a_failure_the_cloud_is_asked_again_after_a_wait_that_doubles():
     waits = []
     upgrade.offer()
     for _ in range(3):
-        upgrade.driver.do("firmware_failed", "connection refused")
+        upgrade.driver.do("firmware", FirmwareFailed("connection refused"))
         begun = upgrade.driver.now
         upgrade.driver.mcu_answers = True
         while not (asked := upgrade.driver.requests()):
@@ -508,14 +511,14 @@ def test_an_mcu_may_cancel(cmd):
     upgrade.ready()
     upgrade.driver.mcu_says(cmd, 201)
     assert "did not take it all" in upgrade.failure()
-    assert upgrade.driver.do("firmware_data", IMAGE[:256]) == []
+    assert upgrade.driver.do("firmware", FirmwareData(IMAGE[:256])) == []
 
 
 def test_a_store_that_lost_the_image_stops_the_transfer():
     upgrade = Upgrade()
     upgrade.announced()
     upgrade.ready()
-    upgrade.driver.do("firmware_data", IMAGE[:255])
+    upgrade.driver.do("firmware", FirmwareData(IMAGE[:255]))
     assert "ends early" in upgrade.failure() and upgrade.sent(CMD_STOP_SENDING)
 
 
@@ -523,7 +526,7 @@ def test_a_piece_that_is_never_acked_ends_the_transfer():
     upgrade = Upgrade()
     upgrade.announced()
     upgrade.ready()
-    upgrade.driver.do("firmware_data", IMAGE[:256])
+    upgrade.driver.do("firmware", FirmwareData(IMAGE[:256]))
     upgrade.driver.pass_time(10_000)
     assert "did not take it all" in upgrade.failure()
 
@@ -567,7 +570,7 @@ def test_a_piece_that_finds_no_place_among_the_controls_is_sent_later():
     upgrade.ready()
     for n in range(20):
         driver.do("receive_publish", "app2dev/%s/app" % DID, bytes.fromhex("000000030500009005") + bytes((n,)))
-    driver.do("firmware_data", IMAGE[:256])
+    driver.do("firmware", FirmwareData(IMAGE[:256]))
     assert upgrade.failure() == ""
     driver.mcu_answers = True
     assert ReadFirmware(0, 256) in driver.pass_time(5000)
@@ -580,11 +583,10 @@ def test_power_loss_of_the_mcu_in_the_middle_ends_in_its_old_version_and_another
     upgrade.take_all(upto=1)
     upgrade.restart_with(OLD)
     assert "runs 00000001" in upgrade.failure()
-    assert upgrade.driver.do("firmware_data", IMAGE[256:512]) == []
+    assert upgrade.driver.do("firmware", FirmwareData(IMAGE[256:512])) == []
 
 
 def test_answers_of_the_port_without_an_upgrade_mean_nothing():
     driver = ModuleDriver(crypto=Crypto(), max_firmware=LIMIT).go_online()
-    for name, argument in (("firmware_downloaded", image()), ("firmware_data", b"x"), ("firmware_failed", "why")):
-        assert driver.do(name, argument) == []
-    assert driver.do("firmware_progress", 1, 2) == []
+    for event in (image(), FirmwareData(b"x"), FirmwareFailed("why"), Progress(1, 2)):
+        assert driver.do("firmware", event) == []

@@ -249,14 +249,14 @@ class FirmwareWorld:
         try:
             image = FirmwareDownload(effect, self.store, None, lambda done, size: None).run()
         except DownloadError as error:
-            self._answer("firmware_failed", str(error))
+            self._answer("firmware", ota.FirmwareFailed(str(error)))
         else:
-            self._answer("firmware_downloaded", image)
+            self._answer("firmware", image)
 
     def _read(self, effect) -> None:
         # At once, as from a disk; but not before the effects behind this one.
         data = self.store.read(KIND_MCU, effect.offset, effect.size)
-        self.at(0, self._feed_same, self.agent, "firmware_data", (data,))
+        self.at(0, self._feed_same, self.agent, "firmware", (ota.FirmwareData(data),))
 
     def _drop(self, effect) -> None:
         self.store.drop(effect.kind)

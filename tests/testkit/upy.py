@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import chip_tree
-import fold
-import inline
 import profiles
-import shake
-import shorten
+from steps import fold, inline, shake, shorten
 
 from . import parts, vectors
 from .repository import ROOT, chip_sources
@@ -65,7 +62,8 @@ def file_sizes(target: Path) -> dict[str, int]:
     """File of the repository -> its bytes as .mpy with folded constants and all that it has."""
     files = {name: path for name, path in _inside().items() if path.parent != TESTS}
     texts = fold.fold({fold.module_name(Path(name)): path.read_text() for name, path in files.items()})
-    sizes = chip_tree.compile_texts({name: texts[fold.module_name(Path(name))] for name in files}, target)
+    folded = {name: texts[fold.module_name(Path(name))] for name in files}
+    sizes = chip_tree.compile_texts(folded, target, chip_tree.WITHOUT_LINES)
     return {str(path.relative_to(ROOT)): sizes[name] for name, path in files.items()}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import firmware
-from gagent_upy.storage import Slots
+from gagent_upy import storage
 
 from .chain_running import Chain
 
@@ -35,7 +35,7 @@ class UpyChain(Chain):
 
     @property
     def identity(self) -> dict[str, Any]:
-        return dict(Slots(str(self._state / "identity")).load() or {})
+        return dict(storage.load(str(self._state / "identity"))[0] or {})
 
     def start_agent(self, *flags: object, stdin: int = subprocess.DEVNULL) -> None:
         """Returns at once. A chip has no flags: it says as much as it ever does."""

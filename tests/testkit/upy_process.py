@@ -19,13 +19,16 @@ from pathlib import Path
 _RESET_EXIT = 75
 _PR_SET_PDEATHSIG = 1
 
-# What runs in MicroPython: what a board's firmware has built in, its paths and mounts, then the program.
-_START = """import sys, uctypes, vfs
+# What runs in MicroPython: a board's mounts, what its firmware has built in, then the program. All of this is in the
+# heap that a chip has for the program, so there is little of it.
+_START = """import vfs, uctypes
 vfs.mount(vfs.VfsRom(uctypes.bytearray_at(%d, %d)), "/unix")
-sys.path[:] = ["/unix", %s".frozen"]
 %s
+import machine, network, select, time
 %s"""
-_MOUNT = "import flash\nflash.mount_%s(%d, %d)"
+_MOUNT = 'vfs.mount(vfs.VfsRom(uctypes.bytearray_at(%d, %d)), "/rom")'
+# Flash that the program may write to.
+_MOUNT_WRITABLE = "import flash\nflash.mount_%s(%d, %d)"
 _PROGRAM = "import boot\nimport main"
 
 
@@ -69,13 +72,17 @@ def _become_micropython(arguments: argparse.Namespace) -> None:
     firmware = arguments.firmware.resolve()
     access = mmap.MAP_SHARED if arguments.keep else mmap.MAP_PRIVATE
     shims = _Flash(firmware / "shims.romfs", access)
-    mount, paths = "", "%r, " % str(firmware / "mpy")
+    mount, paths = "", [firmware / "mpy"]
     if arguments.form != "mpy":
         flash = _Flash(firmware / ("app.romfs" if arguments.form == "romfs" else "littlefs.img"), access)
-        mount = _MOUNT % (arguments.form, flash.address, flash.size)
-        # Where a firmware looks: the file system, and read-only flash behind it.
-        paths = "'', " if arguments.form == "littlefs" else "%r, '/rom', " % str(firmware / "board")
-    code = _START % (shims.address, shims.size, paths, mount, arguments.run)
+        mount = _MOUNT % (flash.address, flash.size)
+        if arguments.form == "littlefs" or arguments.keep:
+            mount = _MOUNT_WRITABLE % (arguments.form, flash.address, flash.size)
+        # Where a firmware looks: the file system, which is "" and always first, and read-only flash behind it.
+        paths = [] if arguments.form == "littlefs" else [firmware / "board", "/rom"]
+    shims_paths = ["/unix/controlled", "/unix"] if "GAGENT_CONTROL" in os.environ else ["/unix"]
+    os.environ["MICROPYPATH"] = ":".join(map(str, [*shims_paths, *paths, ".frozen"]))
+    code = _START % (shims.address, shims.size, mount, arguments.run)
     sys.argv = ["micropython", "-X", "heapsize=" + arguments.heap, "-c", code]
     os._exit(micropython_unix.main() or 0)
 

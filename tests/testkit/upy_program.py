@@ -17,7 +17,9 @@ from .repository import ROOT
 
 _PORT = ROOT / "ports" / "micropython"
 # Sources, not bytecode: what is tested here is behaviour, and the heap is a desk's.
-_MODULES = ":".join(map(str, (_PORT / "unix", _PORT, _PORT / "board", ROOT))) + ":.frozen"
+_MODULES = (
+    ":".join(map(str, (_PORT / "unix" / "controlled", _PORT / "unix", _PORT, _PORT / "board", ROOT))) + ":.frozen"
+)
 PATIENCE_S = 30
 
 PRELUDE = """
@@ -40,7 +42,7 @@ class Agent:
 
 poll = select.poll()
 network = Network()
-buf = memoryview(bytearray(512))
+buf = memoryview(bytearray(256))
 clock = Clock()
 agent = Agent()
 heard = []

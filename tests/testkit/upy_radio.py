@@ -4,15 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from gagent_upy.storage import Slots
+from gagent_upy import storage
 
 from . import upy_program
 
 # `air` says which networks are in reach; `told` has what the port heard, `said` the log, `keys` is the SoftAP's.
 _PROGRAM = """
 import network as radio
-from gagent_upy import onboarding
-from gagent_upy.storage import Slots
+from gagent_upy import onboarding, storage
 from gagent_upy.wifi import SOFTAP, Wifi
 
 
@@ -31,7 +30,7 @@ def air(*networks):
 
 
 def make():
-    return Wifi(poll, Settings, Slots("networks"), Log(), lambda *change: told.append(change))
+    return Wifi(poll, Settings, Log(), lambda *change: told.append(change))
 
 
 def wait(is_done, until=600000):
@@ -71,4 +70,4 @@ def play(folder: Path, program: str, **options: Any) -> tuple[list[Any], list[An
 
 def stored(folder: Path) -> Any:
     """The networks that a chip with these files knows."""
-    return Slots(str(folder / "networks")).load()
+    return storage.load(str(folder / "networks"))[0]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gagent_upy.storage import Slots
+from gagent_upy import storage
 
 from gagent import topics, wire
 from mcu_proto.const import CMD_P0_UP
@@ -33,7 +33,7 @@ class World:
 
     @property
     def identity(self):
-        return Slots(str(self.folder / "identity")).load()
+        return storage.load(str(self.folder / "identity"))[0]
 
     def air(self, *networks):
         """What is in reach of the radio: `ssid key` each."""

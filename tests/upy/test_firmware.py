@@ -5,13 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bundle
 import chip_tree
 import firmware
 import profiles
 import pytest
-import shake
-import shorten
+from steps import bundle, shake, shorten
 from testkit.repository import ROOT
 
 NEEDS_TOOLS = pytest.mark.micropython

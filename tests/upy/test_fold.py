@@ -1,11 +1,7 @@
 """The chip's files with their constants folded: the same program with fewer names."""
 
-import subprocess
-import sys
-
-import fold
 import pytest
-from testkit.repository import ROOT
+from steps import fold
 
 CONST = """
 try:
@@ -63,16 +59,3 @@ def test_what_is_no_constant_stays(folded):
 
 def test_folding_twice_changes_nothing(folded):
     assert fold.fold(folded) == folded
-
-
-def test_the_command_writes_every_file_of_the_core(tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / "ports" / "micropython" / "fold.py", tmp_path], capture_output=True, text=True
-    )
-    assert done.returncode == 0
-    assert (tmp_path / "gagent" / "agent.py").exists() and not (tmp_path / "mcu_proto" / "names.py").exists()
-    probe = "import gagent.agent, mcu_proto.link; print(mcu_proto.link.McuLink().next_timeout())"
-    ran = subprocess.run(
-        [sys.executable, "-c", probe], cwd=tmp_path, env={"PYTHONPATH": "."}, capture_output=True, text=True
-    )
-    assert ran.stdout == "None\n", ran.stderr

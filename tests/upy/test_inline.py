@@ -1,15 +1,13 @@
 """What is called at one place, in that place: the same program with fewer functions, and what stays a function."""
 
+import ast
 import contextlib
 import io
 
-import inline
-import literals
-import pool
 import pytest
-import shorten
 from hypothesis import given
 from hypothesis import strategies as st
+from steps import inline, literals, pool, shorten
 
 PROGRAM = """
 LIMIT = 3
@@ -207,6 +205,29 @@ B().use(2)
     assert printed(inline.inline({"m": source})["m"]) == printed(source) == "1\n5 1\n2\n5 2\n"
 
 
+def test_what_is_over_gives_its_names_to_what_comes_after_it():
+    source = """
+def use(n):
+    for i in range(3):
+        _first(n + i)
+        print(_second(n * i))
+def _first(n):
+    a = n + 1
+    b = a * 2
+    print(a, b)
+def _second(n):
+    c = n + 3
+    d = c - n
+    return c * d
+use(5)
+"""
+    inlined = inline.inline({"m": source.replace("print(_second(n * i))", "x = _second(n * i); print(x)")})["m"]
+    assert "_first" not in inlined and "_second" not in inlined
+    assert printed(inlined) == printed(source)
+    names = {node.id for node in ast.walk(ast.parse(inlined)) if isinstance(node, ast.Name)}
+    assert len(names - {"print", "range", "use"}) == len({"n", "i", "x", "n_", "a", "b"})
+
+
 # Arguments, and texts.
 
 
@@ -226,14 +247,24 @@ def test_a_short_argument_is_no_name_that_the_function_reads():
     assert scope["f"](1, 2) == ([8], True)
 
 
-def test_texts_for_people_lie_in_one_text():
-    body = "    'A remark, not kept.'\n    return 'there are %d of them' % n, 'a word'\n"
+def test_texts_lie_in_one_text_and_bytes_in_one_row():
+    values = "'there are %d of them' % n, 'a word', 'not_a_short_word', b'ab', b'b', b''"
+    body = "    'A remark, not kept.'\n    return " + values
     source = "TABLE = 'not in a function'\ndef f(n):\n" + body
     pooled = pool.pool(source)
     assert "remark" not in pooled and "'a word'" in pooled and "[0:20] % n" in pooled
+    assert "_all_bytes = b'ab'" in pooled and "_all_bytes[1:2]" in pooled
     scope = {}
     exec(pooled, scope)
-    assert scope["f"](2) == ("there are 2 of them", "a word")
+    assert scope["f"](2) == ("there are 2 of them", "a word", "not_a_short_word", b"ab", b"b", b"")
+
+
+def test_what_is_needed_often_is_not_cut_out_each_time():
+    loop = "    for i in b'abc':\n        n += b'in a loop' in n, 'in_a_loop_as_well', 'said to people'\n"
+    pooled = pool.pool("def f(n):\n%s    return n.split(b'often')" % loop, frozenset([b"often"]))
+    for text in ("b'in a loop'", "'in_a_loop_as_well'", "b'often'"):
+        assert text in pooled, text
+    assert "_all_texts = 'said to people'" in pooled and "_all_bytes = b'abc'" in pooled
 
 
 CONSTANTS = """

@@ -1,10 +1,13 @@
 """The power goes at any byte of a download or an install: the chip boots the old version or the new, and gets there."""
 
+import functools
 import hashlib
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import archive
 import chip_tree
@@ -23,19 +26,16 @@ CUT_EXIT = 76
 
 DOWNLOADS = """
 import select, time
-from gagent.ota import Download, DropFirmware
+from gagent.ota import Download, DropFirmware, FirmwareFailed, Image
 from gagent_upy.firmware import Firmware
 
 
 class Agent:
-    def firmware_downloaded(self, image):
-        heard.append("whole %s %s %d" % (image.md5, image.sha256, image.size))
-
-    def firmware_failed(self, why):
-        heard.append("failed " + why)
-
-    def firmware_progress(self, done, size):
-        pass
+    def firmware(self, event):
+        if isinstance(event, Image):
+            heard.append("whole %s %s %d" % (event.md5, event.sha256, event.size))
+        elif isinstance(event, FirmwareFailed):
+            heard.append("failed " + event.why)
 
 
 class Network:
@@ -84,6 +84,15 @@ else:
 """
 
 
+@functools.cache
+def plain():
+    """The files of a chip as their sources have it: in what a chip runs, nothing has a name for a test to call."""
+    folder = Path(tempfile.mkdtemp(prefix="gagent-plain-"))
+    chip_tree.compile_texts({at: path.read_text() for at, path in chip_tree.files_of("unix").items()}, folder / "board")
+    firmware._littlefs(folder / "board", folder / "littlefs.img", profiles.PROFILES["unix"])
+    return folder
+
+
 class Chip:
     """The flash of one, in `folder`; each run is a life from power on to the end of the program, or of the power."""
 
@@ -93,16 +102,15 @@ class Chip:
         self._rng = rng
         self.cuts = 0
         folder.mkdir()
-        for name in ("shims.romfs", "littlefs.img", "app.romfs"):
+        for name in ("shims.romfs", "app.romfs"):
             shutil.copy(built() / name, folder / name)
-        shutil.copytree(built() / "board", folder / "board")
+        shutil.copy(plain() / "littlefs.img", folder)
         # What writes to flash here is not part of the image that is written.
-        shutil.copytree(built() / "mpy", folder / "board", dirs_exist_ok=True)
-        (folder / "board" / "gagent_chip.mpy").rename(folder / "gagent_chip.mpy")
+        shutil.copytree(plain() / "board", folder / "board")
 
     def run(self, program, most):
         """The lines of `program`, whose power goes within `most` bytes of flash, or somewhere else, or not at all."""
-        command = [sys.executable, PROCESS, "--firmware", self.folder, "--form", self._form, "--keep", "--heap", "256K"]
+        command = [sys.executable, PROCESS, "--firmware", self.folder, "--form", self._form, "--keep", "--heap", "1M"]
         command += ["--state", self.folder / "state", "--run", program, "GAGENT_CUT=%d" % self._rng.randrange(most)]
         done = subprocess.run([*map(str, command)], stderr=subprocess.PIPE, text=True, timeout=60)
         assert done.returncode in (0, CUT_EXIT), done.stderr
@@ -163,6 +171,7 @@ def image(folder, form, version, rng):
     if form == "littlefs":
         out.write_bytes(archive.pack(tree))
     else:
+        # By where it is from, the module knows what it runs from.
         chip_tree.compile_texts({"gagent_chip.py": ""}, tree)
         firmware._romfs(tree, out, profiles.PROFILES["unix"])
     shutil.rmtree(tree)

@@ -14,22 +14,26 @@ pytestmark = pytest.mark.micropython
 IMAGE = random.Random(1).randbytes(9000)
 MD5, SHA256 = hashlib.md5(IMAGE).hexdigest(), hashlib.sha256(IMAGE).hexdigest()
 SIGNATURE = "ab" * 64
-WHOLE = ["firmware_downloaded", (9000, MD5, SHA256)]
+WHOLE = ["Image", (9000, MD5, SHA256)]
 
 PROGRAM = """
-from gagent.ota import Download, DropFirmware, ReadFirmware
+from gagent.ota import Download, DropFirmware, Progress, ReadFirmware
 from gagent_upy.firmware import Firmware
 
 part = Firmware(poll, network, feed, agent, None, None, None)
 
 
+def answers():
+    return [event for _, event in heard if not isinstance(event, Progress)]
+
+
 def ask(effect):
     "What the agent is told in the end."
-    count = len([item for item in heard if item[0] != "firmware_progress"])
+    count = len(answers())
     part.perform(effect)
-    spin(part, lambda: len([item for item in heard if item[0] != "firmware_progress"]) > count, 60000, 50)
-    item = [item for item in heard if item[0] != "firmware_progress"][-1]
-    print(repr([item[0], tuple(item[1][:3]) if item[0] == "firmware_downloaded" else item[1]]))
+    spin(part, lambda: len(answers()) > count, 60000, 50)
+    event = answers()[-1]
+    print(repr([type(event).__name__, tuple(event[:3])]))
 
 
 order = Download(2, "00000002", {url!r}, {most})
@@ -64,15 +68,15 @@ def test_pieces_are_read_and_an_image_of_no_use_goes(tmp_path, server):
     program += "part.perform(DropFirmware(2))\nask(ReadFirmware(0, 3))"
     told = play(tmp_path, server, program)
     pieces = [IMAGE[8000:8512], IMAGE[8900:], IMAGE[:3]]
-    assert told[1:4] == [["firmware_data", piece] for piece in pieces]
-    assert told[4] == ["firmware_failed", "the stored image cannot be read: error 2"]
+    assert told[1:4] == [["FirmwareData", (piece,)] for piece in pieces]
+    assert told[4] == ["FirmwareFailed", ("the stored image cannot be read: error 2",)]
     assert not list(tmp_path.glob("mcu.*"))
 
 
 def test_a_download_that_was_cut_short_goes_on_where_it_ended(tmp_path, server):
     server.spoil = lambda answer: answer[:5000]
     first, second = play(tmp_path, server, "ask(order)\nask(order)")
-    assert first[0] == "firmware_failed" and first[1].startswith("cut short at byte ")
+    assert first[0] == "FirmwareFailed" and first[1][0].startswith("cut short at byte ")
     assert second == WHOLE
 
 
@@ -81,7 +85,7 @@ def test_an_answer_that_never_ends_is_given_up_and_gone_on_with(tmp_path, server
     server.heads["Content-Length"] = "9001"
     server.spoil = lambda answer: answer
     (first,) = play(tmp_path, server)
-    assert first[0] == "firmware_failed" and first[1].startswith("cut short at byte 9000")
+    assert first[0] == "FirmwareFailed" and first[1][0].startswith("cut short at byte 9000")
 
 
 def test_a_server_without_ranges_begins_anew(tmp_path, server):
@@ -105,7 +109,8 @@ def test_another_image_than_the_one_begun_is_taken_from_the_start(tmp_path, serv
     play(tmp_path, server)
     server.spoil = change
     refused, taken = play(tmp_path, server, "ask(order)\nask(order)")
-    assert refused == ["firmware_failed", "the server has another image than the one begun: from the start next time"]
+    why = "the server has another image than the one begun: from the start next time"
+    assert refused == ["FirmwareFailed", (why,)]
     assert taken == WHOLE
 
 
@@ -128,13 +133,14 @@ def test_another_image_than_the_one_begun_is_taken_from_the_start(tmp_path, serv
 )
 def test_what_is_no_image_is_refused_and_leaves_nothing(tmp_path, server, answer, why):
     server.spoil = lambda right: answer
-    assert play(tmp_path, server, most=20000) == [["firmware_failed", why]]
+    assert play(tmp_path, server, most=20000) == [["FirmwareFailed", (why,)]]
     assert not list(tmp_path.glob("mcu.*"))
 
 
 def test_an_image_that_the_flash_has_no_room_for_is_refused_before_its_first_byte(tmp_path, server):
     program = "import gagent_upy.firmware\ngagent_upy.firmware._room = lambda: 8999\nask(order)"
-    assert play(tmp_path, server, program) == [["firmware_failed", "no room: the image has 9000 bytes, the flash 8999"]]
+    why = "no room: the image has 9000 bytes, the flash 8999"
+    assert play(tmp_path, server, program) == [["FirmwareFailed", (why,)]]
     assert not list(tmp_path.glob("mcu.*"))
 
 
@@ -147,4 +153,4 @@ def test_an_origin_that_cannot_be_read_begins_anew(tmp_path, server, text):
 
 def test_https_needs_a_certificate(tmp_path, server):
     program = 'ask(Download(2, "00000002", "https://127.0.0.1/x", 1000))'
-    assert play(tmp_path, server, program) == [["firmware_failed", "https needs ca_file in the settings"]]
+    assert play(tmp_path, server, program) == [["FirmwareFailed", ("https needs ca_file in the settings",)]]

@@ -77,6 +77,17 @@ def test_a_packet_at_the_limit_is_read_and_one_above_it_is_skipped():
     assert reader.feed(stream + mqtt.PING) == [(3, 0, bytes(512)), (12, 0, b"")]
 
 
+def test_a_packet_for_which_there_is_no_room_is_skipped(monkeypatch):
+    def bytearray_of_a_full_heap(size):
+        if size > 300:
+            raise MemoryError
+        return bytearray(size)
+
+    monkeypatch.setattr(mqtt, "bytearray", bytearray_of_a_full_heap, raising=False)
+    stream = mqtt.packet(0x30, bytes(301)) + mqtt.packet(0x30, bytes(300))
+    assert mqtt.MqttReader(512).feed(stream) == [(3, 0, bytes(300))]
+
+
 @pytest.mark.parametrize("head", [b"\x30\xff\xff\xff\xff\x01", b"\x00\x00", b"\x0f\x02ab"])
 def test_what_cannot_be_a_packet_is_told_as_none(head):
     reader = mqtt.MqttReader(512)

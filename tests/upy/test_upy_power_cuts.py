@@ -13,14 +13,14 @@ pytestmark = pytest.mark.micropython
 CUTS = 200
 # An identity of the usual size; `number` tells which one it is.
 WRITES_FOR_EVER = """
-from gagent_chip import Slots
-slots = Slots("identity")
-record = slots.load()
+from gagent_upy import storage
+record = storage.load("identity")[0]
 number = record["number"] if record else 0
 print("found", number)
 while True:
     number += 1
-    slots.save({"number": number, "mac": "A0B1C2D3E4F5", "did": "d" * 22, "passcode": "p" * 10, "old_did": "o" * 22})
+    record = {"number": number, "mac": "A0B1C2D3E4F5", "did": "d" * 22, "passcode": "p" * 10, "old_did": "o" * 22}
+    storage.save("identity", record)
     print("saved", number)
 """
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-from gagent_upy.storage import Slots
+from gagent_upy import storage
 from testkit.broker_stub import GOODBYE
 from testkit.heard import until
 from testkit.upy_world import in_a_world
@@ -154,7 +154,7 @@ def test_a_factory_reset_forgets_networks_and_identity_and_restarts_the_chip(tmp
             before = world.identity
             world.mcu.request(CMD_RESET_MODULE)
             assert await port.ends() == RESET
-        stored = Slots(str(tmp_path / "networks")).load()
+        stored = storage.load(str(tmp_path / "networks"))[0]
         assert (stored["current"], stored["last_good"], stored["softap"]) == (None, None, True)
         assert world.identity["passcode"] != before["passcode"]
         assert world.identity["mac"] == before["mac"]
@@ -168,7 +168,7 @@ def test_a_restart_that_the_mcu_asks_for_restarts_the_chip(tmp_path):
             await port.says("online, did")
             world.mcu.request(CMD_RESTART_MODULE)
             assert await port.ends() == RESET
-        assert Slots(str(tmp_path / "networks")).load()["current"] == ["home", "homesecret"]
+        assert storage.load(str(tmp_path / "networks"))[0]["current"] == ["home", "homesecret"]
 
     in_a_world(tmp_path, scenario)
 

@@ -1,7 +1,7 @@
 """The chip's radio: which network it joins and when, and when it offers one of its own."""
 
 import pytest
-from gagent_upy.storage import Slots
+from gagent_upy import storage
 from testkit.mosquitto_running import free_port
 from testkit.upy_radio import HOME, play
 
@@ -27,7 +27,7 @@ def test_a_network_that_stays_is_told_once(tmp_path):
 
 
 def test_the_last_good_network_is_tried_after_half_a_minute(tmp_path):
-    before = 'air(home); Slots("networks").save({"current": list(other), "last_good": list(home)})'
+    before = 'air(home); storage.save("networks", {"current": list(other), "last_good": list(home)})'
     program = "wait(lambda: len(said) == 2); said.append(clock.now() // 1000); wait(joined)"
     _, said, stored = play(tmp_path, program, before=before)
     assert said == ["joining Wi-Fi other", "joining Wi-Fi home", 30, "Wi-Fi home is joined"]
@@ -37,7 +37,7 @@ def test_the_last_good_network_is_tried_after_half_a_minute(tmp_path):
 def test_networks_take_turns_and_the_radio_begins_anew_after_two_minutes(tmp_path):
     before = """
 air()
-Slots("networks").save({"current": list(other), "last_good": list(home)})
+storage.save("networks", {"current": list(other), "last_good": list(home)})
 is_active = radio.WLAN.active
 def noted(self, on=None):
     told.append(on)
@@ -52,13 +52,11 @@ radio.WLAN.active = noted
 def test_another_network_in_the_settings_is_taken_and_one_told_later_stays(tmp_path):
     before = """
 air(home, other)
-Slots("networks").save({"current": ["old", "oldsecret"], "last_good": ["old", "oldsecret"], "given": ["old", ""]})
+storage.save("networks", {"current": ["old", "oldsecret"], "last_good": ["old", "oldsecret"], "given": ["old", ""]})
 """
     _, _, stored = play(tmp_path, "wait(joined)", given=HOME, before=before)
     assert stored["current"] == ["home", "homesecret"]
-    slots = Slots(str(tmp_path / "networks"))
-    slots.load()
-    slots.save({**stored, "current": ["other", "othersecret"]})
+    storage.save(str(tmp_path / "networks"), {**stored, "current": ["other", "othersecret"]})
     _, said, _ = play(tmp_path, "wait(joined)", given=HOME, before="air(home, other)")
     assert said[0] == "joining Wi-Fi other"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gagent import ota
 from gagent.firmware import KIND_MCU, KIND_MODULE
-from gagent.ota import Image
+from gagent.ota import FirmwareData, FirmwareFailed, Image, Progress
 
 from . import worker
 from .firmware_download import DownloadError, FirmwareDownload
@@ -18,25 +18,19 @@ _STEPS = 100
 
 
 class Firmware:
-    """`on_downloaded(image)`, `on_data(data)`, `on_failed(why)` and `on_progress(done, size)` are inputs of the agent;
-    `install(path, version)` makes the file `path` the module's next version, or raises SlotError."""
+    """`on_event(event)` is an input of the agent; `install(path, version)` makes the file `path` the module's next
+    version, or raises SlotError."""
 
     def __init__(
         self,
         store: FirmwareStore,
         tls: ssl.SSLContext | None,
-        on_downloaded: Callable[[Image], None],
-        on_data: Callable[[bytes], None],
-        on_failed: Callable[[str], None],
-        on_progress: Callable[[int, int], None],
+        on_event: Callable[[Progress | Image | FirmwareData | FirmwareFailed], None],
         install: Callable[[str, str], None],
     ) -> None:
         self._store = store
         self._tls = tls
-        self._on_downloaded = on_downloaded
-        self._on_data = on_data
-        self._on_failed = on_failed
-        self._on_progress = on_progress
+        self._on_event = on_event
         self._install = install
         self._task: asyncio.Task[None] | None = None
         self._download: FirmwareDownload | None = None
@@ -67,33 +61,34 @@ class Firmware:
         try:
             image = await worker.run(download.run)
         except DownloadError as error:
-            self._on_failed(str(error))
+            self._on_event(FirmwareFailed(str(error)))
         else:
-            self._on_downloaded(image)
+            self._on_event(image)
 
     def _tell(self, loop: asyncio.AbstractEventLoop, done: int, size: int) -> None:
         """Called in the worker's thread."""
         step = done * _STEPS // size
         if step != self._step:
             self._step = step
-            loop.call_soon_threadsafe(self._on_progress, done, size)
+            loop.call_soon_threadsafe(self._on_event, Progress(done, size))
 
     def _read(self, order: ota.ReadFirmware) -> None:
         try:
             data = self._store.read(KIND_MCU, order.offset, order.size)
         except OSError as error:
-            self._on_failed("the stored image cannot be read: %s" % error.strerror)
+            self._on_event(FirmwareFailed("the stored image cannot be read: %s" % error.strerror))
         else:
-            self._on_data(data)
+            self._on_event(FirmwareData(data))
 
     def _drop(self, order: ota.DropFirmware) -> None:
         try:
             self._store.drop(order.kind)
         except OSError as error:
-            self._on_failed("%s cannot be removed: %s" % (self._store.image_path(order.kind), error.strerror))
+            path = self._store.image_path(order.kind)
+            self._on_event(FirmwareFailed("%s cannot be removed: %s" % (path, error.strerror)))
 
     def _install_module(self, order: ota.InstallFirmware) -> None:
         try:
             self._install(self._store.image_path(KIND_MODULE), order.version)
         except SlotError as error:
-            self._on_failed(str(error))
+            self._on_event(FirmwareFailed(str(error)))

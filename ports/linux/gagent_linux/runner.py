@@ -83,10 +83,7 @@ class Runner:
         self._firmware = Firmware(
             FirmwareStore(identity.folder, port.name),
             route.tls,
-            self._feeder(agent.firmware_downloaded),
-            self._feeder(agent.firmware_data),
-            self._feeder(agent.firmware_failed),
-            self._feeder(agent.firmware_progress),
+            self._feeder(agent.firmware),
             install,
         )
         self._perform: dict[type, Callable] = {

@@ -11,7 +11,7 @@ try:
     import gagent_upy
     from gagent_upy import start
 
-    runner = start.make()
+    run = start.make()
 except Exception as error:  # no room, or flash that cannot be read: a chip that tries again can be reached in between
     sys.print_exception(error)
     time.sleep(5)
@@ -19,5 +19,5 @@ except Exception as error:  # no room, or flash that cannot be read: a chip that
 # What was needed for the start makes room for what is needed from now on.
 del start, gagent_upy.start, sys.modules["gagent_upy.start"]
 gc.collect()
-if runner is not None:
-    runner.run()
+if run is not None:
+    run()

@@ -8,6 +8,8 @@ import errno
 import select
 import socket
 
+from .loading import let_go
+
 # A connection that is being opened says so in different words on different chips.
 _OPENING = (errno.EALREADY, errno.EINPROGRESS, errno.ENOTCONN)
 
@@ -105,6 +107,7 @@ class Connection:
                 return False
             self._lookup.close()
             self._lookup = None
+            let_go("gagent_upy.resolver")
         self.due = None
         target = socket.getaddrinfo(address, self._port)[0][-1]
         self._socket = socket.socket()

@@ -13,7 +13,7 @@ import os
 from hashlib import sha256
 
 from gagent.firmware import HEAD_MD5, HEADS, KIND_MCU
-from gagent.ota import Download, DropFirmware, Image, ReadFirmware
+from gagent.ota import Download, DropFirmware, FirmwareData, FirmwareFailed, Image, Progress, ReadFirmware
 from mcu_proto.const import const
 
 from .connection import Connection
@@ -83,7 +83,7 @@ class Firmware:
             answer, self._answer = self._answer, None
             # A signature is the largest meal of all.
             gc.collect()
-            self._feed(*answer)
+            self._feed(self._agent.firmware, answer)
         self.due = None
         if self._state == _IDLE:
             return
@@ -109,9 +109,9 @@ class Firmware:
             if self._file is None:
                 self._file = open(_name(KIND_MCU) + ".image", "rb")  # noqa: SIM115  it is kept
             self._file.seek(order.offset)
-            self._answer = (self._agent.firmware_data, self._file.read(order.size))
+            self._answer = FirmwareData(self._file.read(order.size))
         except OSError as error:
-            self._answer = (self._agent.firmware_failed, "the stored image cannot be read: error %s" % error.args[0])
+            self._answer = FirmwareFailed("the stored image cannot be read: error %s" % error.args[0])
 
     def _begin(self):
         """Look what is there, and hash it."""
@@ -185,7 +185,7 @@ class Firmware:
         step = self._done * 100 // size
         if step != self._step:
             self._step = step
-            self._feed(self._agent.firmware_progress, self._done, size)
+            self._feed(self._agent.firmware, Progress(self._done, size))
 
     def _on_body(self, piece):
         if self._file is None:
@@ -242,7 +242,7 @@ class Firmware:
         digests = (self._md5.digest().hex(), self._sha256.digest().hex())
         self._image = Image(self._done, digests[0], digests[1], self._origin["heads"])
         self._md5 = self._sha256 = self._origin = None
-        self._answer = (self._agent.firmware_downloaded, self._image)
+        self._answer = self._image
 
     def _install(self, now):
         from .install import install
@@ -253,7 +253,7 @@ class Firmware:
 
     def _fail(self, why):
         self._leave()
-        self._answer = (self._agent.firmware_failed, why)
+        self._answer = FirmwareFailed(why)
 
     def _leave(self):
         """Nothing is under way any more."""

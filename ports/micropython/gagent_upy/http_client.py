@@ -81,8 +81,9 @@ class HttpClient:
         except ValueError as error:
             reason = "the answer of %s is %s" % (self._where, error.args[0])
         if whole:
-            body = self._body
-            self._feed(self._agent.http_response, self._end().ref, answer.status, body)
+            status, body = answer.status, self._body
+            answer = None
+            self._feed(self._agent.http_response, self._end().ref, status, body)
         elif reason:
             self._feed(self._agent.http_failed, self._end().ref, reason)
         elif self.due is None:

@@ -5,14 +5,14 @@ Printed, or written to a UART of its own where what print() goes to has become t
 
 import sys
 
-# By NOTICE_*, from 1; in one text because a table of texts costs heap.
+# By NOTICE_*, from 1, each with its end; in one text because a table of texts costs heap.
 _NOTICES = (
     "the MCU does not answer: check its power, the wiring (TX to RX) and the baud rate|MCU is there, product key|"
     "MCU lost:|bad frame:|new identity for product key|registered, did|online, did|offline, code|the cloud refused:|"
     "the cloud cannot be reached:|next try in ms|control not taken by the MCU:|ignored:|"
     "the MCU asked for a factory reset|the MCU asked for a restart|a file of the MCU goes up, bytes|"
     "a file of the MCU did not come through:|sub-device|firmware is offered:|firmware runs:|firmware not taken:|"
-    "firmware is not signed:"
+    "firmware is not signed:|"
 )
 # A peer's text is shown this far.
 _MAX_TEXT = 120
@@ -39,9 +39,12 @@ class Log:
 
     def notice(self, notice):
         """One line for a `Notice`."""
-        words = _NOTICES.split("|")
-        index = notice.code - 1
-        self.say("%s %s" % (words[index] if index < len(words) else notice.code, str(notice.detail)[:_MAX_TEXT]))
+        # Nothing but its own words is copied.
+        words = _NOTICES
+        start = 0
+        for _ in range(notice.code - 1):
+            start = words.find("|", start) + 1
+        self.say("%s %s" % (words[start : words.find("|", start)], str(notice.detail)[:_MAX_TEXT]))
 
     def error(self, error):
         """Where an error of ours happened."""

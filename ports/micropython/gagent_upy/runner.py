@@ -7,6 +7,8 @@ sleeps in one poll over all sockets and the UART, until something comes or is du
 from gagent import effects as e
 from mcu_proto.const import CONFIG_AIRLINK, CONFIG_SOFTAP, const
 
+from . import records
+
 # The watchdog wants to be fed every five seconds at the latest.
 _MAX_SLEEP = const(1000)
 # After an error inside the agent its deadlines may lie in the past for ever: no faster than this.
@@ -17,17 +19,16 @@ _FORGIVEN_AFTER = const(600000)
 
 
 class Runner:
-    """One Agent with its parts: `serial`, `uplink`, `http`, `wifi`, and `store` for the identity.
+    """One Agent with its parts: `serial`, `uplink`, `http`, `wifi`, and others that few chips have.
 
-    A part has `due`, when it wants its turn though nothing came, or None, and `turn(now)`. `restart()` is the chip's;
-    `watchdog` None: there is none.
+    A part has `due`, when it wants its turn though nothing came, or None, and `turn(now)`; the UART's bytes wake by
+    themselves. `restart()` is the chip's; `watchdog` None: there is none.
     """
 
-    def __init__(self, clock, poll, log, store, restart, watchdog):
+    def __init__(self, clock, poll, log, restart, watchdog):
         self._clock = clock
         self._poll = poll
         self._log = log
-        self._store = store
         self._restart = restart
         self._watchdog = watchdog
         self._firmware = None
@@ -44,7 +45,7 @@ class Runner:
         self._wifi = wifi
         self._uplink = uplink
         self._http = http
-        self._parts = (serial, wifi, uplink, http) + others
+        self._others = others
 
     def run(self):
         """Until a person stops it; the broker is told goodbye. After a crash the only way on is a new start."""
@@ -81,17 +82,17 @@ class Runner:
         now = self._clock.now()
         first = self._agent.next_timeout()
         first = now + _MAX_SLEEP if first is None else max(first, self._not_before)
-        for part in self._parts:
-            if part.due is not None and part.due < first:
-                first = part.due
+        for due in (self._wifi.due, self._uplink.due, self._http.due):
+            first = _sooner(first, due)
+        for part in self._others:
+            first = _sooner(first, part.due)
         self._poll.poll(min(max(0, first - now), _MAX_SLEEP))
         if self._watchdog is not None:
             self._watchdog.feed()
-        for part in self._parts:
-            try:
-                part.turn(self._clock.now())
-            except Exception as error:  # no room for a large message, most likely; the part goes on with the next
-                self._on_error(error)
+        for turn in (self._serial.turn, self._wifi.turn, self._uplink.turn, self._http.turn):
+            self._give_turn(turn)
+        for part in self._others:
+            self._give_turn(part.turn)
         now = self._clock.now()
         at = self._agent.next_timeout()
         if now < self._not_before:
@@ -101,6 +102,12 @@ class Runner:
             self.feed(self._agent.start)
         elif at is not None and now >= at:
             self.feed(self._agent.handle_timeout)
+
+    def _give_turn(self, turn):
+        try:
+            turn(self._clock.now())
+        except Exception as error:  # no room for a large message, most likely; the part goes on with the next
+            self._on_error(error)
 
     def _on_error(self, error):
         now = self._clock.now()
@@ -131,10 +138,7 @@ class Runner:
             if not effect.record["did"]:
                 # What waits was said by a device that we are not any more.
                 self._uplink.reports = []
-            try:
-                self._store.save(effect.record)
-            except OSError as error:
-                self._log.say("the identity cannot be stored: error %s" % error.args[0])
+            records.save("identity", effect.record, self._log)
         elif isinstance(effect, e.ConfigureNetwork):
             # Deviation: MicroPython cannot listen as AirLink does; SoftAP is what follows it anyway, a minute later.
             if effect.mode == CONFIG_SOFTAP or effect.mode == CONFIG_AIRLINK:
@@ -153,5 +157,10 @@ class Runner:
 
                 tls, restart = self._http.tls, self._restart
                 self._firmware = Firmware(self._poll, self._wifi, self.feed, self._agent, tls, restart, self._watchdog)
-                self._parts += (self._firmware,)
+                self._others += (self._firmware,)
             self._firmware.perform(effect)
+
+
+def _sooner(first, due) -> int:
+    """The sooner of two deadlines; the second may be None."""
+    return first if due is None or first < due else due

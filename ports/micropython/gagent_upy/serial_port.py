@@ -18,7 +18,7 @@ _GATHER = const(10)
 
 
 class SerialPort:
-    """`feed(agent.receive_serial, memoryview)` gets what comes; it is not to be kept. `due` is never: bytes wake."""
+    """`feed(agent.receive_serial, memoryview)` gets what comes; it is not to be kept. Bytes wake: nothing is due."""
 
     def __init__(self, poll, settings, buf):
         s = settings
@@ -28,7 +28,6 @@ class SerialPort:
         pins = {"tx": Pin(s.tx), "rx": Pin(s.rx)} if s.tx >= 0 and s.rx >= 0 else {}
         self._uart = UART(s.uart, s.baud, rxbuf=s.rxbuf, timeout=0, **pins)
         self.write = self._uart.write
-        self.due = None
         poll.register(self._uart, select.POLLIN)
 
     def join(self, feed, agent):

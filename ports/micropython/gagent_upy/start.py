@@ -1,7 +1,7 @@
 """Puts the port together and runs it. The order of what is loaded is the order in which the heap is used up.
 
-Large fixed buffers first, then the largest modules, the radio last: what comes late must do with what is left between.
-`board/main.py` lets go of this module before the loop begins.
+Modules first, for which most room is needed at once, then what is made of them: what comes late must do with what is
+left between. `board/main.py` lets go of this module before the loop begins.
 """
 
 import gc
@@ -20,14 +20,14 @@ _ESCAPE_MS = 1000
 _LOOK_MS = 20
 # Controls that may wait for the MCU: an app that sends faster than an appliance takes is wrong anyway.
 _QUEUE_SIZE = 8
-# Reference modules take no longer frame; its buffer is there for good.
+# Reference modules take no longer frame.
 _MAX_FRAME = 1030
 # The largest image; what the flash has room for is less on most chips.
 _MAX_FIRMWARE = 2 << 20
 
 
 def make():
-    """The port, ready to run; None when the escape key is held or the settings are wrong: the chip is the REPL's."""
+    """What runs the port, to be called; None when the escape key is held or the settings are wrong: a person's turn."""
     settings = _settings()
     if settings is None:
         return None
@@ -37,41 +37,33 @@ def make():
     if settings.escape_pin >= 0 and _is_held(settings.escape_pin):
         print("escape: the agent is not started")
         return None
-    # One buffer for the UART and all sockets: who reads takes out at once what it needs.
-    buf = memoryview(bytearray(512))
-    poll = select.poll()
-    from .serial_port import SerialPort
-
-    serial = SerialPort(poll, settings, buf)
-    gc.collect()
     from gagent.agent import Agent
     from gagent.config import AgentConfig
 
-    gc.collect()
-    from .uplink import Uplink
-
-    gc.collect()
-    from .http_client import HttpClient
-
-    gc.collect()
+    from . import records
     from .clock import Clock
     from .crypto import Crypto
+    from .http_client import HttpClient
     from .log import Log
     from .runner import Runner
-    from .storage import Slots
+    from .serial_port import SerialPort
+    from .uplink import Uplink
     from .wifi import Wifi
 
     gc.collect()
     s = settings
+    # One buffer for the UART and all sockets: who reads takes out at once what it needs, and comes back for more.
+    buf = memoryview(bytearray(256))
+    poll = select.poll()
+    serial = SerialPort(poll, s, buf)
     log = Log(machine.UART(s.log_uart, 115200) if s.log_uart >= 0 else None)
-    identity = Slots("identity")
-    runner = Runner(Clock(), poll, log, identity, machine.reset, machine.WDT() if s.watchdog else None)
+    runner = Runner(Clock(), poll, log, machine.reset, machine.WDT() if s.watchdog else None)
     feed = runner.feed
-    wifi = Wifi(poll, s, Slots("networks"), log, runner.network_changed)
+    wifi = Wifi(poll, s, log, runner.network_changed)
     trial = _trial(s)
-    record = identity.load()
+    record, damaged = records.load("identity")
     if record is None:
-        if identity.damaged:
+        if damaged:
             log.say("the stored identity is damaged: registering as a new device, its users must bind it again")
         record = {"mac": wifi.mac}
     config = AgentConfig(record, s.api_url.rstrip("/"), s.hard_version, s.soft_version, s.tz_minutes)
@@ -99,7 +91,7 @@ def make():
 
         others.append(Ntp(poll, wifi, s.ntp_host, feed, agent))
     runner.join(agent, config, serial, wifi, uplink, HttpClient(poll, wifi, buf, feed, agent, tls), *others)
-    return runner
+    return runner.run
 
 
 def _settings():

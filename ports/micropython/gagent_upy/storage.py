@@ -5,66 +5,81 @@
 
 The older file is replaced, the newer one stays as it is: at any byte of a write there is one good file. When both are
 good the higher number counts. A file that does not fit its checksum counts as not there. The second line is JSON, so
-that a person can read it.
+that a person can read it. Loaded when something is read or written, and let go of again.
 """
 
 import json
 import os
 from hashlib import sha256
 
-
-class Slots:
-    """The dict in the files `path`.0 and `path`.1."""
-
-    def __init__(self, path):
-        self._path = path
-        # The file to write next, and the number it gets.
-        self._next = 0
-        self._number = 1
-        # Files that were no good at the last load.
-        self.damaged = 0
-
-    def load(self) -> "dict | None":
-        """The newest good record, or None when there is none."""
-        newest = None
-        self._next = self.damaged = 0
-        self._number = 1
-        for slot in (0, 1):
-            try:
-                number, record = self._read(slot)
-            except OSError:
-                continue
-            except ValueError:
-                self.damaged += 1
-                continue
-            if number >= self._number:
-                newest = record
-                self._number = number + 1
-                self._next = 1 - slot
-        return newest
-
-    def save(self, record):
-        """Keep `record` from here on; OSError when the flash does not take it, and then the last one stays."""
-        text = b"%d\n%s" % (self._number, json.dumps(record).encode())
-        with open(self._name(self._next), "wb") as file:
-            file.write(_checksum(text) + b" " + text)
-            file.flush()
-        if hasattr(os, "sync"):
-            os.sync()
-        self._next = 1 - self._next
-        self._number += 1
-
-    def _read(self, slot) -> tuple:
-        with open(self._name(slot), "rb") as file:
-            data = file.read()
-        if data[:17] != _checksum(data[17:]) + b" ":
-            raise ValueError
-        number, text = data[17:].split(b"\n", 1)
-        return int(number), json.loads(text)
-
-    def _name(self, slot) -> str:
-        return "%s.%d" % (self._path, slot)
+# Of the file's beginning: the checksum and a blank.
+_HEAD = 17
+# Files are read in pieces: a whole one needs more room than a chip may have at the moment.
+_PIECE = 64
 
 
-def _checksum(text) -> bytes:
-    return sha256(text).digest()[:8].hex().encode()
+def load(path) -> tuple:
+    """(the newest good dict in `path`.0 and `path`.1 or None, how many of these are damaged)."""
+    slot, number, damaged = _newest(path)
+    if not number:
+        return None, damaged
+    with open(_name(path, slot), "rb") as file:
+        file.readline()
+        return json.load(file), damaged
+
+
+def save(path, record):
+    """Keep the dict `record` from here on; OSError when the flash does not take it, and then the last one stays."""
+    slot, number, _ = _newest(path)
+    head = b"%d\n" % (number + 1)
+    text = json.dumps(record).encode()
+    checked = sha256(head)
+    checked.update(text)
+    with open(_name(path, 1 - slot), "wb") as file:
+        file.write(_checksum(checked))
+        file.write(head)
+        file.write(text)
+        file.flush()
+    if hasattr(os, "sync"):
+        os.sync()
+
+
+def _newest(path) -> tuple:
+    """Which file is the newest good one, its number or 0 when there is none, and how many are damaged."""
+    newest = 1
+    highest = damaged = 0
+    for slot in (0, 1):
+        try:
+            number = _number(_name(path, slot))
+        except OSError:
+            continue
+        except ValueError:
+            damaged += 1
+            continue
+        if number > highest:
+            newest = slot
+            highest = number
+    return newest, highest, damaged
+
+
+def _number(name) -> int:
+    """The number of a file; ValueError when the file is no good."""
+    with open(name, "rb") as file:
+        checksum = file.read(_HEAD)
+        head = file.readline()
+        checked = sha256(head)
+        piece = file.read(_PIECE)
+        while piece:
+            checked.update(piece)
+            piece = file.read(_PIECE)
+    if checksum != _checksum(checked):
+        raise ValueError
+    return int(head)
+
+
+def _checksum(checked) -> bytes:
+    return checked.digest()[:8].hex().encode() + b" "
+
+
+def _name(path, slot) -> str:
+    return "%s.%d" % (path, slot)

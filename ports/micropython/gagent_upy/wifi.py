@@ -10,12 +10,13 @@ Two networks are kept: the one configured last, and the last one that was joined
 not cut off a device that had a good one.
 """
 
-import sys
-
 import network
 
 from gagent.status import signal_bits
 from mcu_proto.const import const
+
+from . import records
+from .loading import let_go
 
 _OFF = const(0)
 _JOINING = const(1)
@@ -30,17 +31,16 @@ _SIGNAL_EVERY = const(60000)
 
 
 class Wifi:
-    """`slots` keeps the networks, `on_change(up, percent)` hears of the link.
+    """`on_change(up, percent)` hears of the link.
 
     `mac` is the station's address, by which the cloud knows the module; `ip` and `dns` ours and the name server's, ""
     without a link; `state` is SOFTAP while somebody may configure us; `due` is when `turn` has something to do.
     """
 
-    def __init__(self, poll, settings, slots, log, on_change):
+    def __init__(self, poll, settings, log, on_change):
         self._poll = poll
         self._form_port = settings.form_port
         self._password = settings.ap_password
-        self._slots = slots
         self._log = log
         self._on_change = on_change
         self._station = network.WLAN(network.STA_IF)
@@ -54,7 +54,7 @@ class Wifi:
         self.state = _OFF
         self.due = 0
         # current, last_good and given are [ssid, key]: configured last, joined last, and the settings' one.
-        self._stored = slots.load() or {}
+        self._stored = records.load("networks")[0] or {}
         given = [settings.ssid, settings.key] if settings.ssid else None
         if given and given != self._stored.get("given"):
             self._store(given=given, current=given)
@@ -167,7 +167,7 @@ class Wifi:
             self.due = self._onboarding.due
             return
         self._onboarding = None
-        sys.modules.pop("gagent_upy.onboarding", None)
+        let_go("gagent_upy.onboarding")
         self._station.active(True)
         self.state = _OFF
         self._store(softap=False, current=found or self._stored.get("current"))
@@ -185,7 +185,4 @@ class Wifi:
         before = dict(self._stored)
         self._stored.update(changes)
         if self._stored != before:
-            try:
-                self._slots.save(self._stored)
-            except OSError as error:
-                self._log.say("the networks cannot be stored: error %s" % error.args[0])
+            records.save("networks", self._stored, self._log)

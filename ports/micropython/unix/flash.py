@@ -1,6 +1,7 @@
 """Flash of the unix profile: an image in this process's memory, outside MicroPython's heap. For tests only.
 
-GAGENT_CUT is how many bytes can be written until the power goes, in the middle of what is written then.
+Loaded by tests that write to it. GAGENT_CUT is how many bytes can be written until the power goes, in the middle of
+what is written then.
 """
 
 import os

@@ -1,151 +1,67 @@
-"""`machine` of the unix profile: a UART over a pseudo-terminal, pins, a watchdog that never bites. For tests only.
+"""`machine` of the unix profile: a UART over a pseudo-terminal, pins, a reset. For tests only.
 
-Settings come from the environment: GAGENT_UART is the path of the terminal, GAGENT_PIN_<n> the level of an input pin.
+What a board's firmware has built in costs its heap nothing; here it does, so there is no more of it than the port asks
+for, and what it seldom asks for is in `peripherals`. Settings come from the environment: GAGENT_UART is the path of the
+terminal, GAGENT_PIN_<n> the level of a pin.
 """
 
 import io
 import os
-import select
 import sys
 import termios
 
-# Seen by what started this process: start it again.
-RESET_EXIT = 75
-
-PWRON_RESET = 0
-HARD_RESET = 6
-WDT_RESET = 1
-SOFT_RESET = 4
-DEEPSLEEP_RESET = 5
-
-_RX_BYTES = 256
 # Of a terminal's attributes: where its control characters are, and of those the least to wait for and how long.
-_CC = 6
-_VTIME = 5
-_VMIN = 6
-_ASK_FD = 10
+_CC = const(6)  # noqa: F821  the compiler's word
+_VTIME = const(5)  # noqa: F821
+_VMIN = const(6)  # noqa: F821
 
 
 class UART(io.IOBase):
     """The module's end of the line; speed and pins are taken and ignored, as a pseudo-terminal does."""
 
-    def __init__(self, number, baudrate=9600, *arguments, **options):
-        path = os.getenv("GAGENT_UART")
-        if not path:
-            raise ValueError("GAGENT_UART names no terminal")
-        self._file = open(path, "r+b", 0)
-        descriptor = self._file.fileno()
-        termios.setraw(descriptor)
-        attributes = termios.tcgetattr(descriptor)
+    def __init__(self, *arguments, rxbuf=256, **options):
+        file = self._file = open(os.getenv("GAGENT_UART"), "r+b", 0)
+        termios.setraw(file.fileno())
+        attributes = termios.tcgetattr(file.fileno())
         # Otherwise a read waits for a byte for ever.
-        attributes[_CC][_VMIN] = 0
-        attributes[_CC][_VTIME] = 0
-        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
-        self._poll = select.terminal_poll(self._file)
-        self._waiting = b""
-
-    def init(self, baudrate=9600, *arguments, **options):
-        pass
-
-    def deinit(self):
-        self._file.close()
+        attributes[_CC][_VMIN] = attributes[_CC][_VTIME] = 0
+        termios.tcsetattr(file.fileno(), termios.TCSANOW, attributes)
+        self.write = file.write
+        # In the heap of a chip too.
+        self._buffer = memoryview(bytearray(rxbuf))
+        self._waiting = 0
 
     def any(self):
-        """Bytes that wait to be read."""
-        if not self._waiting and self._poll.poll(0):
-            self._waiting = self._file.read(_RX_BYTES) or b""
-        return len(self._waiting)
+        """Bytes that wait to be read. A poll tells no more of these: who asked takes them all."""
+        self._waiting = self._waiting or self._file.readinto(self._buffer, 256)
+        return self._waiting
 
-    def read(self, size=-1):
-        if not self.any():
-            return None
-        data = self._waiting if size < 0 else self._waiting[:size]
-        self._waiting = self._waiting[len(data) :]
-        return data
-
-    def readinto(self, buffer, size=-1):
-        data = self.read(len(buffer) if size < 0 else size)
-        if data is None:
-            return None
-        buffer[: len(data)] = data
-        return len(data)
-
-    def write(self, data):
-        return self._file.write(data)
-
-    def flush(self):
-        pass
-
-    def txdone(self):
-        return True
+    def readinto(self, buffer, size):
+        buffer[:size] = self._buffer[:size]
+        self._waiting = 0
+        return size
 
     def ioctl(self, request, argument):
-        return self._file.fileno() if request == _ASK_FD else -1
-
-    def holds_bytes(self):
-        """True while bytes were taken from the terminal that nobody has read: the terminal no longer tells of them."""
-        return bool(self._waiting)
+        """All that a poll asks for: the descriptor."""
+        return self._file.fileno()
 
 
 class Pin:
-    IN = 0
-    OUT = 1
-    OPEN_DRAIN = 2
-    PULL_UP = 1
-    PULL_DOWN = 2
+    IN = OUT = PULL_UP = 1
 
-    def __init__(self, number, mode=-1, pull=-1, value=None, **options):
-        self._level = int(os.getenv("GAGENT_PIN_%s" % number) or "1") if value is None else value
-
-    def init(self, *arguments, **options):
-        pass
+    def __init__(self, number, *mode):
+        self._number = number
 
     def value(self, level=None):
-        if level is None:
-            return self._level
-        self._level = level
-        return None
-
-    __call__ = value
-
-    def on(self):
-        self._level = 1
-
-    def off(self):
-        self._level = 0
-
-
-class WDT:
-    def __init__(self, id=0, timeout=5000):
-        pass
-
-    def feed(self):
-        pass
-
-
-class RTC:
-    def datetime(self, when=None):
-        return when or (2026, 1, 1, 4, 0, 0, 0, 0)
+        return int(os.getenv("GAGENT_PIN_%s" % self._number) or "1")
 
 
 def reset():
-    sys.exit(RESET_EXIT)
+    # Seen by what started this process: start it again.
+    sys.exit(75)
 
 
-soft_reset = reset
+def __getattr__(name):
+    import peripherals
 
-
-def reset_cause():
-    return PWRON_RESET
-
-
-def unique_id():
-    return b"\xaa\x55\x00\x01"
-
-
-def freq(hertz=None):
-    return 80000000
-
-
-def idle():
-    pass
+    return getattr(peripherals, name)

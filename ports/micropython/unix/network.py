@@ -1,7 +1,7 @@
 """`network` of the unix profile: a station whose air the test makes. For tests only.
 
 GAGENT_AIR is the path of a file with a line for each network in reach, `ssid key`; without it every network is there.
-The test changes the file, and the station loses its network or finds it again. GAGENT_MAC is the address, in hex.
+The test changes the file, and the station loses its network or finds it again.
 """
 
 import os
@@ -9,86 +9,36 @@ import os
 STA_IF = 0
 AP_IF = 1
 
-STAT_IDLE = 0
-STAT_CONNECTING = 1
-STAT_WRONG_PASSWORD = 2
-STAT_NO_AP_FOUND = 3
-STAT_CONNECT_FAIL = 4
-STAT_GOT_IP = 5
-
-AUTH_OPEN = 0
-AUTH_WPA_WPA2_PSK = 4
-
-_MAC = "a0b1c2d3e4f5"
-
 
 class WLAN:
-    IF_STA = STA_IF
-    IF_AP = AP_IF
-    SEC_OPEN = AUTH_OPEN
-    SEC_WPA_WPA2 = AUTH_WPA_WPA2_PSK
-    PM_NONE = 0
-
-    def __init__(self, interface=STA_IF):
-        self._interface = interface
-        self._active = False
+    def __init__(self, interface):
         self._wanted = None
-        self._settings = {}
 
-    def active(self, on=None):
-        if on is None:
-            return self._active
-        self._active = bool(on)
-        return self._active
+    def connect(self, ssid, key):
+        self._wanted = "%s %s\n" % (ssid, key)
 
-    def connect(self, ssid=None, key=None, **options):
-        if ssid is not None:
-            self._wanted = (ssid, key or "")
-
-    def disconnect(self):
+    def disconnect(self, is_active=False):
         self._wanted = None
+
+    # Switched on or off, it is connected to nothing.
+    active = disconnect
 
     def isconnected(self):
-        if self._interface == AP_IF:
-            return False
-        return self.status() == STAT_GOT_IP
+        path = os.getenv("GAGENT_AIR")
+        if self._wanted is None or not path:
+            return self._wanted is not None
+        with open(path) as file:
+            return self._wanted in file.readlines()
 
     def status(self, what=None):
-        if what == "rssi":
-            return -60
-        if not self._active or self._wanted is None:
-            return STAT_IDLE
-        air = _air()
-        if air is None or self._wanted in air:
-            return STAT_GOT_IP
-        return STAT_WRONG_PASSWORD if self._wanted[0] in [ssid for ssid, key in air] else STAT_NO_AP_FOUND
+        """The strength of the signal; otherwise nothing that calls for another attempt."""
+        return -60 if what else 0
 
     def config(self, what=None, **settings):
-        if what == "mac":
-            return bytes.fromhex(os.getenv("GAGENT_MAC") or _MAC)
-        self._settings.update(settings)
-        return self._settings.get(what)
+        """The address, whatever is asked; what is said is kept for the test."""
+        self._settings = settings
+        return b"\xa0\xb1\xc2\xd3\xe4\xf5"
 
     def ifconfig(self, addresses=None):
         # No DNS server: names of this machine are the resolver's business.
-        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "")
-
-    def scan(self):
-        return [(ssid.encode(), b"\0" * 6, 1, -60, 4, 0) for ssid, key in _air() or ()]
-
-
-def hostname(name=None):
-    return name or "gagent"
-
-
-def country(code=None):
-    return code or "XX"
-
-
-def _air():
-    """[(ssid, key)] in reach, None for everything."""
-    path = os.getenv("GAGENT_AIR")
-    if not path:
-        return None
-    with open(path) as file:
-        return [tuple(line.strip().split(" ", 1)) for line in file if " " in line]
+        return "127.0.0.1", "255.0.0.0", "127.0.0.1", ""

@@ -1,40 +1,39 @@
 """Leaves out what a profile's files define and nobody uses, after the constants were folded.
 
-The core serves modules, MCUs, simulators and gateways; a chip is one module. What is left out: functions, classes and
-tables at the top of a file, methods and tables of a class, and imports, whose name appears nowhere else in all files.
-A name that appears anywhere keeps everything that bears it: too much may stay, nothing that is used goes.
+The core serves modules, MCUs, simulators and gateways; a chip is one module. What stays is what the files do when they
+are loaded, and, of functions, classes and tables at the top of a file and of methods and tables of a class, those whose
+name appears in what stays. A name that appears there keeps everything that bears it: too much may stay, nothing that is
+used goes. An empty exception that nobody tells from others is the one it is derived from.
 """
 
 import ast
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 
-import fold
+from . import exceptions, fold
 
 # Calls that do nothing but make a value.
 _PURE = {"namedtuple", "bytes", "bytearray", "tuple", "frozenset"}
-_MANY = 4
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def shake(sources: "dict[str, str]", keep: "frozenset[str]" = frozenset()) -> "dict[str, str]":
     """Module name -> source without what is unused; all modules of the chip at once. `keep` is used from outside."""
     trees = {name: ast.parse(text) for name, text in sources.items()}
-    while _without_unused_imports(trees, keep) or _without_unused(trees, keep):
+    steps = (_without_unused, _without_unused_imports, exceptions.without_untold)
+    while any(step(trees, keep) for step in steps):
         pass
     return {name: ast.unparse(tree) for name, tree in trees.items()}
 
 
 def _without_unused(trees: "dict[str, ast.Module]", keep: "frozenset[str]") -> bool:
     """True when something went."""
-    used = sum((_uses(tree) for tree in trees.values()), Counter(dict.fromkeys(keep, 1)))
+    live = _live(trees, keep)
     gone = False
     for tree in trees.values():
         for body in _bodies(tree):
             for node in list(body):
-                name = _defined(node)
-                # A look inside is dear, and nothing names itself that often.
-                if name and not name.startswith("__") and used[name] < _MANY and used[name] <= _uses(node)[name]:
+                if _waits(node) and _defined(node) not in live:
                     body.remove(node)
                     gone = True
             if not body:
@@ -42,10 +41,46 @@ def _without_unused(trees: "dict[str, ast.Module]", keep: "frozenset[str]") -> b
     return gone
 
 
+def _live(trees: "dict[str, ast.Module]", keep: "frozenset[str]") -> "set[str]":
+    """Names that appear in what stays."""
+    waiting = defaultdict(list)
+    live: set[str] = set()
+    pending = set(keep)
+    # A class stays with its methods in wait for their names.
+    bodies = [tree.body for tree in trees.values()]
+    while bodies or pending:
+        for node in bodies.pop() if bodies else ():
+            if not _waits(node):
+                pending |= _uses(node)
+            elif _defined(node) in live:
+                pending |= _own_uses(node, bodies)
+            else:
+                waiting[_defined(node)].append(node)
+        name = pending.pop() if pending else ""
+        live.add(name)
+        for node in waiting.pop(name, ()):
+            pending |= _own_uses(node, bodies)
+    return live
+
+
+def _own_uses(node: ast.stmt, bodies: "list[list[ast.stmt]]") -> "set[str]":
+    """Of a definition that stays; the body of a class goes into `bodies`."""
+    if not isinstance(node, ast.ClassDef):
+        return _uses(node)
+    bodies.append(node.body)
+    return {name for part in (*node.bases, *node.keywords, *node.decorator_list) for name in _uses(part)}
+
+
+def _waits(node: ast.stmt) -> bool:
+    """Whether a statement does nothing until somebody names what it defines."""
+    name = _defined(node)
+    return bool(name) and not name.startswith("__")
+
+
 def _bodies(tree: ast.Module) -> "Iterator[list[ast.stmt]]":
     """The statements of the file and of its classes."""
     yield tree.body
-    for node in ast.walk(tree):
+    for node in tree.body:
         if isinstance(node, ast.ClassDef):
             yield node.body
 
@@ -67,18 +102,18 @@ def _is_pure(value: ast.expr) -> bool:
     )
 
 
-def _uses(tree: ast.AST) -> "Counter[str]":
-    """How often each name is read: as a name, an attribute, from an import, or as text that may be one."""
-    found: Counter[str] = Counter()
+def _uses(tree: ast.AST) -> "set[str]":
+    """Names that are read: as a name, an attribute, from an import, or as text that may be one."""
+    found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
-            found[node.id] += 1
+            found.add(node.id)
         elif isinstance(node, ast.Attribute):
-            found[node.attr] += 1
+            found.add(node.attr)
         elif isinstance(node, ast.ImportFrom):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found[node.value] += 1
+            found.add(node.value)
     return found
 
 

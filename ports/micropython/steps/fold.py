@@ -1,7 +1,5 @@
 """Puts the numbers of the protocol where they are used, before the chip's files are compiled.
 
-    python ports/micropython/fold.py OUT_DIR        the folded sources of every file that goes to a chip
-
 `from .const import CMD_RESET_MODULE` is right for people and dear on a chip: each name costs heap in the module that
 defines it and again in each that imports it. MicroPython's compiler folds constants within a file only, so this does it
 across files: every `NAME = const(...)` is replaced by its value wherever it is read, and the names go. Nothing else
@@ -9,7 +7,6 @@ changes; the tests run the folded files under MicroPython.
 """
 
 import ast
-import sys
 from pathlib import Path
 
 # Pure functions of integers that a value may be made of.
@@ -149,23 +146,3 @@ def module_name(path: Path) -> str:
     """The name that a chip's file is imported by, from its path relative to where packages begin."""
     parts = list(path.with_suffix("").parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def main() -> int:
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    root = Path(__file__).parent.parent.parent
-    files = [path for package in ("mcu_proto", "gagent") for path in sorted((root / package).glob("*.py"))]
-    names = {module_name(path.relative_to(root)): path for path in files if path.name != "names.py"}
-    out = Path(sys.argv[1])
-    for name, text in fold({name: path.read_text() for name, path in names.items()}).items():
-        target = out / names[name].relative_to(root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text + "\n")
-    print("%d files in %s" % (len(names), out))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,7 @@
 """Which names a function, a class or a file binds: what the step that bundles files must know before it renames."""
 
 import ast
+from collections import deque
 from collections.abc import Iterator
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -9,9 +10,9 @@ _SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 def nodes_of(scope: ast.AST) -> "Iterator[ast.AST]":
     """Every node of a scope, the names of those within it included, but nothing inside them."""
-    pending = list(ast.iter_child_nodes(scope))
+    pending = deque(ast.iter_child_nodes(scope))
     while pending:
-        node = pending.pop(0)
+        node = pending.popleft()
         yield node
         if not isinstance(node, _SCOPES):
             pending += ast.iter_child_nodes(node)
@@ -32,7 +33,7 @@ def bound_in(scope: ast.AST) -> "set[str]":
             found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             declared |= set(node.names)
-    return found - declared
+    return found - declared - {""}
 
 
 def bound_inside(tree: ast.Module) -> "set[str]":
@@ -49,3 +50,25 @@ def bound_at_top(tree: ast.Module) -> "set[str]":
         for alias in node.names
     }
     return bound_in(tree) - imported
+
+
+class Renamer(ast.NodeTransformer):
+    """Gives the names that statements bind and read other ones; an attribute is not a name."""
+
+    def __init__(self, new: "dict[str, str]") -> None:
+        self.new = new
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        node.id = self.new.get(node.id, node.id)
+        return node
+
+    def visit_alias(self, node: ast.alias) -> ast.alias:
+        bound = node.asname or node.name
+        new = self.new.get(bound, bound)
+        node.asname = None if new == node.name else new
+        return node
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
+        node.name = node.name and self.new[node.name]
+        self.generic_visit(node)
+        return node

@@ -9,8 +9,7 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator
 
-import fold
-import scopes
+from . import fold, scopes
 
 
 def bundle(sources: "dict[str, str]", modules: "Iterable[str]", name: str) -> "dict[str, str]":

@@ -8,7 +8,7 @@ import ast
 import re
 from collections import Counter
 
-from callees import said_by_anyone
+from .callees import said_by_anyone
 
 _PRIVATE = re.compile(r"_[A-Za-z]\w*$")
 

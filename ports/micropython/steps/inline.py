@@ -4,16 +4,15 @@ A function costs a chip's heap its object, its row in a table and its names, whe
 of read-only flash costs nothing. So a private function or method that has one call, which is a statement of its own,
 the value of an assignment, of a `return` or the test of an `if`, becomes part of the function that calls it: its
 locals get names that are free there, its arguments are those of the call. An early `return` becomes the `break` of a
-loop that runs once. Small ones that are called at two or three places are copied. What this cannot do with the same
-effects stays a function.
+loop that runs once. What this cannot do with the same effects stays a function.
 """
 
 import ast
 import copy
 from collections import Counter
 
-import scopes
-from callees import Callee, bases_of, callees_of, functions_of, said_by_anyone
+from . import scopes
+from .callees import Callee, bases_of, callees_of, functions_of, said_by_anyone
 
 # A frame lies on the heap while it runs: not too many in one.
 _MOST_LOCALS = 32
@@ -23,23 +22,23 @@ _LOOPS = (ast.For, ast.While)
 def inline(sources: "dict[str, str]", keep: "frozenset[str]" = frozenset()) -> "dict[str, str]":
     """Module name -> source with fewer functions; all modules of the chip at once. `keep` is called from outside."""
     trees = {name: ast.parse(text) for name, text in sources.items()}
-    moved = True
-    while moved:
-        said, bases = said_by_anyone(trees) + Counter(keep), bases_of(trees)
+    # What is moved says what it said.
+    said, bases = said_by_anyone(trees) + Counter(keep), bases_of(trees)
+    for tree in trees.values():
         # Each has its turn.
-        moved = sum(_inlined(tree, said, bases) for tree in trees.values()) > 0
+        while _inlined(tree, said, bases):
+            pass
     return {name: ast.unparse(ast.fix_missing_locations(tree)) for name, tree in trees.items()}
 
 
 def _inlined(tree: ast.Module, said: "Counter[str]", bases: "set[str]") -> bool:
     """One round over one module; True when something moved."""
     callees = callees_of(tree, said, bases)
-    placed: Counter[ast.FunctionDef] = Counter()
+    placed: set[ast.FunctionDef] = set()
     for function, owner in functions_of(tree):
-        table = callees[""] | callees.get(owner, {})
-        if all(callee.function is not function or placed[function] < callee.uses for callee in table.values()):
-            _Caller(function, table, placed).rewrite()
-    gone = [c for table in callees.values() for c in table.values() if placed[c.function] == c.uses]
+        if function not in placed:
+            _Caller(function, callees[""] | callees.get(owner, {}), placed).rewrite()
+    gone = [callee for table in callees.values() for callee in table.values() if callee.function in placed]
     for callee in gone:
         callee.home.remove(callee.function)
         if not callee.home:
@@ -48,17 +47,17 @@ def _inlined(tree: ast.Module, said: "Counter[str]", bases: "set[str]") -> bool:
 
 
 class _Caller:
-    """A function that takes in what it calls; `placed` counts it."""
+    """A function that takes in what it calls, which goes into `placed`."""
 
-    def __init__(
-        self, function: ast.FunctionDef, callees: "dict[str, Callee]", placed: "Counter[ast.FunctionDef]"
-    ) -> None:
+    def __init__(self, function: ast.FunctionDef, callees: "dict[str, Callee]", placed: "set[ast.FunctionDef]") -> None:
         self._function = function
         # Of what was taken in, too.
         self._bound = scopes.bound_in(function)
         self._names = _names(function)
+        # Locals of what was taken in before: nobody reads them after it.
+        self._spare: set[str] = set()
         self._callees = callees
-        self._placed_at = placed
+        self._gone = placed
 
     def rewrite(self) -> None:
         inner = list(ast.walk(self._function))[1:]
@@ -93,11 +92,12 @@ class _Caller:
         callee = self._callee(statement.value)
         if callee is None:
             return None
-        body = _Body(callee, statement.value, self._bound, self._names)
+        body = _Body(callee, statement.value, self._bound, self._names, self._spare)
         statements = body.renamed()
         placed = None if statements is None else _ended(statements, statement, is_end)
         if placed is not None:
-            self._placed_at[callee.function] += 1
+            self._gone.add(callee.function)
+            self._spare |= set(body.new.values())
             self._bound |= set(body.new.values())
             self._names |= {node.id for part in placed for node in ast.walk(part) if isinstance(node, ast.Name)}
         return placed
@@ -132,15 +132,16 @@ class _Caller:
         return callee
 
 
-class _Body(ast.NodeTransformer):
+class _Body(scopes.Renamer):
     """The statements of a callee with the names that they have in its caller."""
 
-    def __init__(self, callee: Callee, call: ast.Call, bound: "set[str]", names: "set[str]") -> None:
-        self.new: dict[str, str] = {}
+    def __init__(self, callee: Callee, call: ast.Call, bound: "set[str]", names: "set[str]", spare: "set[str]") -> None:
+        super().__init__({})
         self._callee = callee
         self._call = call
         self._bound = bound
         self._names = names
+        self._spare = sorted(spare)
         self._values: dict[str, ast.expr] = {}
 
     def renamed(self) -> "list[ast.stmt] | None":
@@ -158,32 +159,22 @@ class _Body(ast.NodeTransformer):
             if is_fixed and name not in stored:
                 self._values[name] = value
                 continue
-            self.new[name] = _free(name, taken)
-            taken.add(self.new[name])
+            self._rename(name, taken)
             before.append(ast.Assign([ast.Name(self.new[name], ast.Store())], value))
         for name in sorted(own - set(self._values) - set(self.new)):
-            self.new[name] = _free(name, taken)
-            taken.add(self.new[name])
-        if len(theirs) + len(self.new) > _MOST_LOCALS:
+            self._rename(name, taken)
+        if len(theirs | set(self.new.values())) > _MOST_LOCALS:
             return None
         return before + [self.visit(copy.deepcopy(statement)) for statement in _without_text(function.body)]
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self._values:
             return copy.deepcopy(self._values[node.id])
-        node.id = self.new.get(node.id, node.id)
-        return node
+        return super().visit_Name(node)
 
-    def visit_alias(self, node: ast.alias) -> ast.alias:
-        bound = node.asname or node.name
-        new = self.new.get(bound, bound)
-        node.asname = None if new == node.name else new
-        return node
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
-        node.name = node.name and self.new[node.name]
-        self.generic_visit(node)
-        return node
+    def _rename(self, name: str, taken: "set[str]") -> None:
+        self.new[name] = self._spare.pop(0) if self._spare else _free(name, taken)
+        taken.add(self.new[name])
 
     def _given(self) -> "list[tuple[str, ast.expr]] | None":
         """(argument, its value) in the order of the call; those of defaults last."""

@@ -1,7 +1,6 @@
-"""`time` of the unix profile: the machine's own, and what a test has added to it (`select` is told how much)."""
+"""`time` of a chip that a test controls: the machine's own, and what the test has added to it (by way of `select`)."""
 
 import utime
-from utime import *
 
 _added = [0]
 
@@ -17,3 +16,7 @@ def ticks_ms():
 
 def time():
     return utime.time() + _added[0] // 1000
+
+
+def __getattr__(name):
+    return getattr(utime, name)

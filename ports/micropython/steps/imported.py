@@ -1,0 +1,72 @@
+"""What the files beside the bundle take from it, and under which names."""
+
+import ast
+from collections import Counter, defaultdict
+
+from . import fold
+
+
+class Imported:
+    """`uses` are the places where others name something of the bundle; `unclear` is named in no clear way."""
+
+    def __init__(self, trees: "dict[str, ast.Module]", bundle: str) -> None:
+        self.uses: defaultdict[str, list[ast.expr]] = defaultdict(list)
+        # Texts may name anything.
+        self.unclear: set[str] = set()
+        self._imports: list[ast.ImportFrom] = []
+        for module, tree in trees.items():
+            texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+            self.unclear |= {text for text in texts if isinstance(text, str)}
+            if module != bundle:
+                self._read(module, tree, bundle)
+
+    def replace(self, names: "set[str]", new: str) -> None:
+        """Let the imports of `names` be one of `new`."""
+        for node in self._imports:
+            left = [alias for alias in node.names if alias.name not in names]
+            if len(left) < len(node.names):
+                node.names = [*left, ast.alias(new)]
+
+    def _read(self, module: str, tree: ast.Module, bundle: str) -> None:
+        bound = Counter(_bound(tree))
+        named: dict[str, str] = {}
+        whole = set()
+        imported: Counter[str] = Counter()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and fold.source_of(module, node) == bundle:
+                self._imports.append(node)
+                for alias in node.names:
+                    own = alias.asname or alias.name
+                    if named.setdefault(own, alias.name) != alias.name:
+                        self.unclear |= {alias.name, named[own]}
+                    imported[own] += 1
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name == bundle:
+                        whole.add(alias.asname or alias.name)
+                        imported[alias.asname or alias.name] += 1
+        self.unclear |= {of for own, of in named.items() if bound[own] > imported[own]}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id in named:
+                self.uses[named[node.id]].append(node)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in whole:
+                self.uses[node.attr].append(node)
+                if bound[node.value.id] > imported[node.value.id]:
+                    self.unclear.add(node.attr)
+
+
+def _bound(tree: ast.Module) -> "list[str]":
+    """Every name that is bound, anywhere in the file, as often as it is."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.append(node.id)
+        elif isinstance(node, ast.arg):
+            found.append(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            found.append(node.name or "")
+        elif isinstance(node, ast.alias):
+            found.append((node.asname or node.name).split(".")[0])
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            found += node.names
+    return found
