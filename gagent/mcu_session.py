@@ -151,6 +151,8 @@ class McuSession:
 
     def next_timeout(self) -> "int | None":
         """When handle_timeout or settle has something to do."""
+        if self.state == IDLE:
+            return None
         first = self.link.next_timeout()
         for at in (
             self._ask_at,

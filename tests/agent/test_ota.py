@@ -213,6 +213,19 @@ def test_an_mcu_that_does_not_restart_the_module_is_asked_for_its_version():
     assert Notice(NOTICE_FIRMWARE_DONE, NEW) in upgrade.driver.pass_time(30_000)
 
 
+def test_an_image_that_comes_between_a_restart_and_the_start_keeps_nobody_busy():
+    upgrade = Upgrade()
+    upgrade.offer()
+    driver = upgrade.driver
+    driver.mcu_says(CMD_RESTART_MODULE, 210)
+    driver.pass_time(100)
+    upgrade.downloaded()
+    driver.now += 10_000
+    driver.do("handle_timeout")
+    assert driver.agent.next_timeout() > driver.now
+    assert Notice(NOTICE_FIRMWARE_DONE, NEW) in upgrade.restart_with(NEW)
+
+
 def test_an_mcu_that_restarts_before_it_acks_the_last_piece_is_judged_by_its_version():
     upgrade = Upgrade()
     upgrade.announced()
