@@ -31,7 +31,7 @@ help:
 	@echo "make fleet                     10,000 agents that lose their broker, on a virtual clock (ARGS='--agents 1000')"
 	@echo "make fuzz SECONDS=60           every fuzz target for so long (ARGS='link frame' for some)"
 	@echo "make firmware                  what goes onto ESP8266, ESP32 and Pico W, into build/firmware (ARGS=esp32 for one)"
-	@echo "make heap                      what the MicroPython port needs of a heap, in each form (a minute)"
+	@echo "make heap                      what the MicroPython port needs of a heap, in each form, and with each step (two minutes)"
 	@echo "make size                      bytes of every file compiled for a chip; lowers the budget"
 	@echo "make clean                     removes $(VENV), build and caches"
 
@@ -79,6 +79,7 @@ firmware: $(TEST_STAMP)
 
 heap: $(TEST_STAMP)
 	@PYTHONPATH=.:ports/linux:ports/micropython:tools:tests $(BIN)/python tests/upy_heap.py
+	@PYTHONPATH=.:ports/linux:ports/micropython:tools:tests $(BIN)/python tests/upy_steps.py
 
 # What a board's firmware has, for pyright: each board has its own `machine` and `network`.
 build/stubs/%: pyproject.toml | $(TEST_STAMP)

@@ -8,6 +8,7 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import profiles
@@ -67,21 +68,14 @@ def files_of(profile: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def small(files: dict[str, Path]) -> dict[str, str]:
-    """Path on the chip -> source: constants folded, the unused left out, in one file what is always loaded, in one
-    function what only it calls, in one text what is told to people, short private names.
-    """
+def small(files: dict[str, Path], last: str = "shorten") -> dict[str, str]:
+    """Path on the chip -> source, made small by the STEPS up to `last`."""
     sources = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
     paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
-    sources = shake.shake(fold.fold(sources))
-    sources = literals.put(bundle.bundle(sources, _always_loaded(sources), BUNDLE))
-    sources = unfold.unfold(simplify.simplify(sources))
-    sources = singles.flatten(tuples.plain(sources), BUNDLE, _APART)
-    sources = inline.inline(sources)
-    sources[BUNDLE] = pool.pool(sources[BUNDLE], _OFTEN)
-    sources = merge.merge(settle.settle(sources, BUNDLE), BUNDLE)
-    sources = places.place(sources, BUNDLE)
-    sources = shorten.shorten(sources)
+    for name, step in STEPS:
+        sources = step(sources)
+        if name == last:
+            break
     return {paths[module]: text + "\n" for module, text in sorted(sources.items())}
 
 
@@ -163,3 +157,26 @@ def _files_named(parts: list[str]) -> list[tuple[Path, Path]]:
             if path.is_file() and (len(parts) > 1 or path.name == "__init__.py" or root == BOARD):
                 return [(root, path)]
     return []
+
+
+def _pooled(sources: dict[str, str]) -> dict[str, str]:
+    return sources | {BUNDLE: pool.pool(sources[BUNDLE], _OFTEN)}
+
+
+# What makes the sources small, in this order; `steps/__init__.py` says what each does.
+STEPS: tuple[tuple[str, Callable[[dict[str, str]], dict[str, str]]], ...] = (
+    ("fold", fold.fold),
+    ("shake", shake.shake),
+    ("bundle", lambda sources: bundle.bundle(sources, _always_loaded(sources), BUNDLE)),
+    ("literals", literals.put),
+    ("simplify", simplify.simplify),
+    ("unfold", unfold.unfold),
+    ("tuples", tuples.plain),
+    ("singles", lambda sources: singles.flatten(sources, BUNDLE, _APART)),
+    ("inline", inline.inline),
+    ("pool", _pooled),
+    ("settle", lambda sources: settle.settle(sources, BUNDLE)),
+    ("merge", lambda sources: merge.merge(sources, BUNDLE)),
+    ("places", lambda sources: places.place(sources, BUNDLE)),
+    ("shorten", shorten.shorten),
+)

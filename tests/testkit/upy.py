@@ -20,9 +20,9 @@ TRANSCRIPTS = TESTS / "transcripts"
 CHIP_HEAP = "40K"
 # The whole agent, upgrades included, with its code in RAM, as no chip has it: there it stays in flash (ROMFS, or
 # frozen). Only goes down.
-AGENT_HEAP = "96K"
+AGENT_HEAP = "88K"
 # An upgrade with both its ends in one heap, and every parser at once.
-LIBRARY_HEAP = "64K"
+LIBRARY_HEAP = "56K"
 # Datapoints are for the cloud and the debugger; a chip never imports them.
 CLOUD_HEAP = "256K"
 

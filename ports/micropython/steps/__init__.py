@@ -1,4 +1,4 @@
-"""What makes the chip's code small: steps from sources to sources, in the order of `chip_tree.small`.
+"""What makes the chip's code small: steps from sources to sources, in the order of `chip_tree.STEPS`.
 
     fold        the numbers of the protocol where they are used
     shake       what nobody uses is left out          exceptions: types that nobody tells apart
