@@ -38,14 +38,10 @@ def _parent(node: ast.stmt) -> str:
     if not isinstance(node, ast.ClassDef) or len(node.bases) != 1 or node.keywords or node.decorator_list:
         return ""
     base = node.bases[0]
-    is_empty = all(isinstance(part, ast.Pass) or _is_text(part) for part in node.body)
+    is_empty = all(isinstance(part, ast.Pass) or scopes.is_text(part) for part in node.body)
     parent = getattr(builtins, base.id, None) if isinstance(base, ast.Name) else None
     is_exception = isinstance(parent, type) and issubclass(parent, Exception)
     return base.id if is_empty and is_exception else ""  # type: ignore[attr-defined]
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _mentions(tree: ast.Module) -> "Iterator[str]":

@@ -3,7 +3,7 @@
 import ast
 from collections import Counter, defaultdict
 
-from . import fold
+from . import fold, scopes
 
 
 class Imported:
@@ -28,7 +28,7 @@ class Imported:
                 node.names = [*left, ast.alias(new)]
 
     def _read(self, module: str, tree: ast.Module, bundle: str) -> None:
-        bound = Counter(_bound(tree))
+        bound = Counter(scopes.bindings(tree))
         named: dict[str, str] = {}
         whole = set()
         imported: Counter[str] = Counter()
@@ -53,20 +53,3 @@ class Imported:
                 self.uses[node.attr].append(node)
                 if bound[node.value.id] > imported[node.value.id]:
                     self.unclear.add(node.attr)
-
-
-def _bound(tree: ast.Module) -> "list[str]":
-    """Every name that is bound, anywhere in the file, as often as it is."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.append(node.id)
-        elif isinstance(node, ast.arg):
-            found.append(node.arg)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
-            found.append(node.name or "")
-        elif isinstance(node, ast.alias):
-            found.append((node.asname or node.name).split(".")[0])
-        elif isinstance(node, (ast.Global, ast.Nonlocal)):
-            found += node.names
-    return found

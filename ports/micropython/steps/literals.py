@@ -8,6 +8,7 @@ import ast
 import re
 from collections import Counter
 
+from . import scopes
 from .callees import said_by_anyone
 
 _PRIVATE = re.compile(r"_[A-Za-z]\w*$")
@@ -18,7 +19,7 @@ def put(sources: "dict[str, str]") -> "dict[str, str]":
     trees = {name: ast.parse(text) for name, text in sources.items()}
     said = said_by_anyone(trees)
     for tree in trees.values():
-        stored = Counter(_stored(tree))
+        stored = Counter(scopes.bindings(tree))
         found = {}
         for node in list(tree.body):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and len(node.targets) == 1:
@@ -42,18 +43,3 @@ def _is_constant(value: ast.expr) -> bool:
     if isinstance(value, ast.Tuple):
         return all(_is_constant(item) for item in value.elts)
     return isinstance(value, ast.Constant) and isinstance(value.value, (str, bytes, int))
-
-
-def _stored(tree: ast.Module) -> "list[str]":
-    """Every name that is bound, anywhere in the file, as often as it is."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.append(node.id)
-        elif isinstance(node, ast.arg):
-            found.append(node.arg)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.alias, ast.ExceptHandler)):
-            found += [node.name or "", getattr(node, "asname", "") or ""]
-        elif isinstance(node, (ast.Global, ast.Nonlocal)):
-            found += node.names
-    return found

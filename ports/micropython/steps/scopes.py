@@ -72,3 +72,23 @@ class Renamer(ast.NodeTransformer):
         node.name = node.name and self.new[node.name]
         self.generic_visit(node)
         return node
+
+
+def bindings(tree: ast.AST) -> "Iterator[str]":
+    """Every name that is bound, anywhere in it, as often as it is."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            yield node.name or ""
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).split(".")[0]
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from node.names
+
+
+def is_text(node: ast.stmt) -> bool:
+    """A remark: a constant that stands alone."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

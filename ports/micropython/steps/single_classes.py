@@ -8,6 +8,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
+from . import scopes
 from .flow import Flow
 from .flow_program import CLASS, FUNCTION, METHOD, OBJECT
 
@@ -59,7 +60,9 @@ class Singles:
     def _is_plain(self, key: str, node: ast.ClassDef) -> bool:
         """No kin, no decorators, nothing in it but methods that are called by their names."""
         methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-        others = [item for item in node.body if not isinstance(item, (ast.FunctionDef, ast.Pass)) and not is_text(item)]
+        others = [
+            item for item in node.body if not isinstance(item, (ast.FunctionDef, ast.Pass)) and not scopes.is_text(item)
+        ]
         is_odd = any(item.name.startswith("__") and item.name != "__init__" for item in methods)
         marked = any(item.decorator_list or not item.args.args for item in methods)
         kin = node.bases or key in self.flow.bases.values()
@@ -133,7 +136,3 @@ class Singles:
             return owner in self.classes
         callers = self._calls[key]
         return len(callers) == 1 and callers[0] is not node and self._runs_once(callers[0])
-
-
-def is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -9,9 +9,9 @@ it is handed on or compared with None, becomes True.
 import ast
 from collections.abc import Iterator
 
-from . import fold
+from . import fold, scopes
 from .here import HERE, as_place, drop_unread, numbered_anew
-from .single_classes import Singles, is_text
+from .single_classes import Singles
 
 
 def flatten(sources: "dict[str, str]", bundle: str, apart: "frozenset[str]") -> "dict[str, str]":
@@ -70,7 +70,7 @@ class _Rewriter(ast.NodeTransformer):
             needed_at_top |= self._needed
         tree.body = [node for node in body if node is not None]
         if needed_at_top and not self._is_bundle:
-            at = next((n for n, node in enumerate(tree.body) if not is_text(node)), 0)
+            at = next((n for n, node in enumerate(tree.body) if not scopes.is_text(node)), 0)
             tree.body.insert(at, self._import(needed_at_top))
         self._without_singles(tree)
 
