@@ -145,6 +145,8 @@ def main() -> int:
         parser.error("no profile %s; there are: %s" % (unknown[0], ", ".join(PROFILES)))
     try:
         for name in arguments.profiles or PROFILES:
+            # Ten seconds each.
+            print("building %s ..." % name, file=sys.stderr, flush=True)
             made = build(name, arguments.out / name)
             print("%s: %s" % (arguments.out / name, ", ".join("%s %d" % item for item in made)))
     except FirmwareError as error:
