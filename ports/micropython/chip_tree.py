@@ -69,11 +69,14 @@ def files_of(profile: str) -> dict[str, Path]:
 
 
 def small(files: dict[str, Path], last: str = "shorten") -> dict[str, str]:
-    """Path on the chip -> source, made small by the STEPS up to `last`."""
+    """Path on the chip -> source, made small by the STEPS up to `last`; FirmwareError on what one cannot do."""
     sources = {fold.module_name(Path(name)): path.read_text() for name, path in files.items()}
     paths = {fold.module_name(Path(name)): name for name in files} | {BUNDLE: BUNDLE + ".py"}
     for name, step in STEPS:
-        sources = step(sources)
+        try:
+            sources = step(sources)
+        except ValueError as error:
+            raise FirmwareError("step %s: %s" % (name, error)) from error
         if name == last:
             break
     return {paths[module]: text + "\n" for module, text in sorted(sources.items())}

@@ -224,3 +224,12 @@ def test_short_names_do_what_the_long_ones_did(tmp_path):
 
 def test_a_name_that_two_files_have_is_left_alone():
     assert "_both" in shorten.shorten({"a": "_both = 1\n", "b": "from a import _both\n"})["a"]
+
+
+def test_what_a_step_cannot_do_is_one_line_that_names_the_place(tmp_path):
+    odd = tmp_path / "odd.py"
+    definition = "from collections import namedtuple\nPair = namedtuple('Pair', ('a', 'b'))\n"
+    odd.write_text(definition + "for part in Pair(1, 2):\n    print(part)\n")
+    files = chip_tree.files_of("unix") | {"gagent_upy/odd.py": odd}
+    with pytest.raises(chip_tree.FirmwareError, match=r"step tuples: gagent_upy\.odd: .*Pair"):
+        chip_tree.small(files)
