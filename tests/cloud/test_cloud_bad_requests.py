@@ -167,13 +167,24 @@ def test_a_signature_is_of_no_use_five_minutes_later_or_with_another_time(cloud)
 
 
 def _raw(cloud, data):
-    """What comes back for these bytes, to the end of the connection."""
+    """What comes back for these bytes, after which the client has nothing more to say."""
     with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=WAIT_S) as sock:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := sock.recv(65536):
-            answer += piece
+        return _read_all(sock)
+
+
+def _answer(cloud, data):
+    """What comes back for a request that asks for the end of the connection."""
+    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=WAIT_S) as sock:
+        sock.sendall(data)
+        return _read_all(sock)
+
+
+def _read_all(sock):
+    answer = b""
+    while piece := sock.recv(65536):
+        answer += piece
     return answer
 
 
@@ -197,12 +208,15 @@ def test_what_is_no_http_gets_an_error_of_the_table_too(cloud, data):
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 10 * MAX_BODY])
 def test_a_body_that_is_too_long_is_refused_and_its_sender_can_read_why(cloud, size, chunked):
-    head = b"POST /app/login HTTP/1.1\r\nHost: h\r\nX-Gizwits-Application-Id: %s\r\n" % APP_ID.encode()
+    head = (
+        b"POST /app/login HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Gizwits-Application-Id: %s\r\n"
+        % APP_ID.encode()
+    )
     if chunked:
         data = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
     else:
         data = head + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
-    _, _, body = _raw(cloud, data).partition(b"\r\n\r\n")
+    _, _, body = _answer(cloud, data).partition(b"\r\n\r\n")
     assert json.loads(body)["detail_message"] == "the body is longer than %d bytes" % MAX_BODY
 
 
