@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from steps import inline, literals, pool, shorten
+from testkit.ran import ran
 
 PROGRAM = """
 LIMIT = 3
@@ -73,12 +74,6 @@ def run(numbers):
         out.append(meter.add(n, out))
     return out
 """
-
-
-def ran(source, numbers):
-    scope = {}
-    exec(source, scope)
-    return scope["run"](numbers)
 
 
 @given(st.lists(st.integers(-5, 100), max_size=20))

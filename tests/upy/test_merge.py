@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from steps import frames, merge
+from testkit.ran import ran
 
 PROGRAM = """
 LIMIT = 3
@@ -60,12 +61,6 @@ def run(numbers):
     return out, meter.total
 """
 MERGED = merge.merge({"m": PROGRAM})["m"]
-
-
-def ran(source, numbers):
-    scope = {}
-    exec(source, scope)
-    return scope["run"](numbers)
 
 
 @given(st.lists(st.integers(-5, 100), max_size=20))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from steps import unfold
+from testkit.ran import ran
 
 PROGRAM = """
 class Box:
@@ -36,12 +37,6 @@ def run(numbers):
     return box.keep(3), box.items, pairs(numbers, numbers[:2]), same(numbers), nested(numbers), named(numbers)
 """
 UNFOLDED = unfold.unfold({"m": PROGRAM})["m"]
-
-
-def ran(source, numbers):
-    scope = {}
-    exec(source, scope)
-    return scope["run"](numbers)
 
 
 @given(st.lists(st.integers(-5, 100), max_size=8))

@@ -56,9 +56,7 @@ class _Table:
         for module in self.order:
             for own in sorted(self.own[module]):
                 public = (module, own) in wanted
-                final = own if public else "_" + own.lstrip("_")
-                while final in taken:
-                    final += "_"
+                final = scopes.free(own if public else "_" + own.lstrip("_"), taken)
                 taken.add(final)
                 self._final[module, own] = final
 

@@ -53,3 +53,16 @@ class Imported:
                 self.uses[node.attr].append(node)
                 if bound[node.value.id] > imported[node.value.id]:
                     self.unclear.add(node.attr)
+
+
+def forget(tree: ast.Module, module: str, bundle: str, names: "set[str]") -> None:
+    """Let a file import these from the bundle no more."""
+    for node in ast.walk(tree):
+        for part in ("body", "orelse", "finalbody"):
+            block: list[ast.stmt] = getattr(node, part, None) or []
+            for item in list(block) if isinstance(block, list) else ():
+                if isinstance(item, ast.ImportFrom) and fold.source_of(module, item) == bundle:
+                    item.names = [alias for alias in item.names if alias.name not in names]
+                    if not item.names:
+                        block.remove(item)
+                        block += [] if block else [ast.Pass()]

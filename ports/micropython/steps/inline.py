@@ -108,7 +108,7 @@ class _Caller:
         call = test.operand if isinstance(test, ast.UnaryOp) and is_not else test
         if not isinstance(call, ast.Call) or self._callee(call) is None:
             return None
-        name = _free("found", self._names)
+        name = scopes.free("found", self._names)
         placed = self._placed(ast.Assign([ast.Name(name, ast.Store())], call), False)
         if placed is not None:
             found = ast.Name(name, ast.Load())
@@ -173,7 +173,7 @@ class _Body(scopes.Renamer):
         return super().visit_Name(node)
 
     def _rename(self, name: str, taken: "set[str]") -> None:
-        self.new[name] = self._spare.pop(0) if self._spare else _free(name, taken)
+        self.new[name] = self._spare.pop(0) if self._spare else scopes.free(name, taken)
         taken.add(self.new[name])
 
     def _given(self) -> "list[tuple[str, ast.expr]] | None":
@@ -248,12 +248,6 @@ def _stored(function: ast.FunctionDef) -> "set[str]":
 
 def _names(function: ast.FunctionDef) -> "set[str]":
     return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} | scopes.bound_in(function)
-
-
-def _free(name: str, taken: "set[str]") -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _without_text(body: "list[ast.stmt]") -> "list[ast.stmt]":

@@ -193,10 +193,10 @@ class _Menu:
     def __init__(self, group: "list[_Member]", arguments: int, taken: "set[str]") -> None:
         self._group = group
         self._arguments = arguments
-        self.name = _free(_MENU, taken)
-        self._number = _free(_NUMBER, taken)
+        self.name = scopes.free(_MENU, taken)
+        self._number = scopes.free(_NUMBER, taken)
         most = max(arguments, *(len(scopes.bound_in(member.function)) for member in group))
-        self._slots = [_free("%s%d" % (_SLOT, number), taken) for number in range(most)]
+        self._slots = [scopes.free("%s%d" % (_SLOT, number), taken) for number in range(most)]
         taken.add(self.name)
 
     def put_into(self, tree: ast.Module) -> None:
@@ -274,9 +274,3 @@ def _importing(tree: ast.Module, bundle: str) -> "set[str]":
 
 def _public(tree: ast.Module) -> "set[str]":
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
-
-
-def _free(name: str, taken: "set[str]") -> str:
-    while name in taken:
-        name += "_"
-    return name

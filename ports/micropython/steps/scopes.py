@@ -89,6 +89,13 @@ def bindings(tree: ast.AST) -> "Iterator[str]":
             yield from node.names
 
 
+def free(name: str, taken: "set[str]") -> str:
+    """The name, or one like it that is none of the taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
 def is_text(node: ast.stmt) -> bool:
     """A remark: a constant that stands alone."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -8,6 +8,7 @@ import ast
 from collections import defaultdict
 
 from . import fold, scopes
+from .imported import forget
 
 
 def settle(sources: "dict[str, str]", bundle: str) -> "dict[str, str]":
@@ -37,7 +38,7 @@ def _moved(trees: "dict[str, ast.Module]", bundle: str) -> bool:
         else:
             trees[home].body[at:at] = imports
         trees[home].body.append(node)
-        _forget(trees[home], home, bundle, node.name)
+        forget(trees[home], home, bundle, {node.name})
         moved = True
     return moved
 
@@ -95,19 +96,6 @@ def _imports(function: ast.FunctionDef, tops: "dict[str, ast.stmt | None]", bund
     ours = sorted(name for name in needed if name in tops and tops[name] is None)
     out: list[ast.stmt] = [ast.ImportFrom(bundle, [ast.alias(name) for name in ours], 0)] if ours else []
     return out + [node for name in sorted(needed) if (node := tops.get(name)) is not None]
-
-
-def _forget(tree: ast.Module, module: str, bundle: str, name: str) -> None:
-    """What is here now is not imported any more."""
-    for node in ast.walk(tree):
-        for part in ("body", "orelse", "finalbody"):
-            block: list[ast.stmt] = getattr(node, part, None) or []
-            for item in list(block) if isinstance(block, list) else ():
-                if isinstance(item, ast.ImportFrom) and fold.source_of(module, item) == bundle:
-                    item.names = [alias for alias in item.names if alias.name != name]
-                    if not item.names:
-                        block.remove(item)
-                        block += [] if block else [ast.Pass()]
 
 
 def _names(tree: ast.Module) -> "set[str]":

@@ -28,7 +28,6 @@ class Singles:
             for node in ast.walk(tree)
             for child in ast.iter_child_nodes(node)
         }
-
         self._calls = self._made_or_called()
         self.classes = {
             key: node
@@ -44,18 +43,20 @@ class Singles:
 
     def of(self, expression: ast.expr) -> str:
         """The class whose one object an expression is, or ""."""
-        kinds = self.flow.kinds(expression)
-        key = next(iter(kinds)).partition(":")[2] if len(kinds) == 1 else ""
-        return key if kinds == {"%s:%s" % (OBJECT, key)} and key in self.classes else ""
+        return self._only(OBJECT, expression)
 
     def made_by(self, call: ast.Call) -> str:
         """The class whose one object a call makes, or ""."""
-        kinds = self.flow.kinds(call.func)
-        key = next(iter(kinds)).partition(":")[2] if len(kinds) == 1 else ""
-        return key if kinds == {"%s:%s" % (CLASS, key)} and key in self.classes else ""
+        return self._only(CLASS, call.func)
 
     def has_method(self, key: str, name: str) -> bool:
         return "%s.%s" % (key, name) in self.flow.functions
+
+    def _only(self, sort: str, expression: ast.expr) -> str:
+        """The class of ours that an expression has to do with by `sort` alone, or ""."""
+        kinds = self.flow.kinds(expression)
+        found, _, key = next(iter(kinds)).partition(":") if len(kinds) == 1 else ("", "", "")
+        return key if found == sort and key in self.classes else ""
 
     def _is_plain(self, key: str, node: ast.ClassDef) -> bool:
         """No kin, no decorators, nothing in it but methods that are called by their names."""

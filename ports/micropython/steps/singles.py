@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from . import fold, scopes
 from .here import HERE, as_place, drop_unread, numbered_anew
+from .imported import forget
 from .single_classes import Singles
 
 
@@ -41,9 +42,8 @@ class _Names:
 
     def function(self, key: str, method: str) -> str:
         if (key, method) not in self._functions:
-            name = "_%s__%s" % (key.rpartition(".")[2].strip("_"), method.strip("_"))
-            while name in self._taken:
-                name += "_"
+            wanted = "_%s__%s" % (key.rpartition(".")[2].strip("_"), method.strip("_"))
+            name = scopes.free(wanted, self._taken)
             self._taken.add(name)
             self._functions[key, method] = name
         return self._functions[key, method]
@@ -72,7 +72,7 @@ class _Rewriter(ast.NodeTransformer):
         if needed_at_top and not self._is_bundle:
             at = next((n for n, node in enumerate(tree.body) if not scopes.is_text(node)), 0)
             tree.body.insert(at, self._import(needed_at_top))
-        self._without_singles(tree)
+        forget(tree, self._module, self._singles.bundle, {key.rpartition(".")[2] for key in self._singles.classes})
 
     def _flattened(self, node: ast.ClassDef) -> "list[ast.stmt]":
         key = "%s.%s" % (self._module, node.name)
@@ -140,20 +140,6 @@ class _Rewriter(ast.NodeTransformer):
                 if block is not None:
                     return block, at
         return None, 0
-
-    def _without_singles(self, tree: ast.Module) -> None:
-        """Nobody imports classes that are gone."""
-        gone = {key.rpartition(".")[2] for key in self._singles.classes}
-        for node in ast.walk(tree):
-            for part in ("body", "orelse", "finalbody"):
-                block = getattr(node, part, None)
-                if not isinstance(block, list):
-                    continue
-                for item in [item for item in block if isinstance(item, ast.ImportFrom)]:
-                    if fold.source_of(self._module, item) == self._singles.bundle:
-                        item.names = [alias for alias in item.names if alias.name not in gone]
-                        if not item.names:
-                            block.remove(item)
 
 
 class _Self(ast.NodeTransformer):

@@ -106,7 +106,6 @@ class _Unfolder:
         node.generators[0].iter = outside  # type: ignore[attr-defined]
 
     def _free(self, name: str) -> str:
-        while name in self._taken:
-            name += "_"
+        name = scopes.free(name, self._taken)
         self._taken.add(name)
         return name
