@@ -171,15 +171,17 @@ class Program:
 
 
 def fields_of(node: ast.stmt) -> "list[str] | None":
-    """The fields of the namedtuple that a statement defines; None when it defines none."""
-    if not (
-        isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call)
-    ):
+    """The fields of the namedtuple that a statement defines, in the one form that is understood; None for all else."""
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
         return None
     call = node.value
-    if not (isinstance(call.func, ast.Name) and call.func.id == "namedtuple" and len(call.args) == 2):
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "namedtuple"):
         return None
-    return [item.value for item in call.args[1].elts]  # type: ignore[attr-defined]
+    if len(call.args) != 2 or call.keywords or not isinstance(call.args[1], (ast.Tuple, ast.List)):
+        return None
+    names = [item.value for item in call.args[1].elts if isinstance(item, ast.Constant)]
+    fields = [name for name in names if isinstance(name, str)]
+    return fields if len(fields) == len(call.args[1].elts) else None
 
 
 def told(kinds: Kinds) -> "frozenset[str]":

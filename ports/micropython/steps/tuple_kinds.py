@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from . import fold, scopes
 from .fields import places_of
 from .flow import Flow
-from .flow_program import CLASS, OTHER, TUPLE
+from .flow_program import CLASS, OTHER, TUPLE, fields_of
 from .tuple_uses import Uses
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -23,7 +23,7 @@ _DEFINE = 'write NAME = namedtuple("Name", ("field", ...)) at the top of a file,
 
 def check_definitions(module: str, tree: ast.Module) -> None:
     """ValueError for a namedtuple that is not defined in the one way that is understood."""
-    known = [node for node in tree.body if _is_definition(node)]
+    known = [node for node in tree.body if fields_of(node) is not None]
     names = [node.targets[0].id for node in known]  # type: ignore[attr-defined]
     said = [node for node in ast.walk(tree) if _says_namedtuple(node)]
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
@@ -139,20 +139,6 @@ class Kinds:
             "nothing tells whether %s is a namedtuple, or something else with a %s: give the field another name"
             % (ast.unparse(node.value), node.attr),
         )
-
-
-def _is_definition(node: ast.stmt) -> bool:
-    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
-        return False
-    call = node.value
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and _says_namedtuple(call.func)):
-        return False
-    if len(call.args) != 2 or call.keywords:
-        return False
-    fields = call.args[1]
-    return isinstance(fields, (ast.Tuple, ast.List)) and all(
-        isinstance(item, ast.Constant) and isinstance(item.value, str) for item in fields.elts
-    )
 
 
 def _says_namedtuple(node: ast.AST) -> bool:
