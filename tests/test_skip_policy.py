@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from testkit.patience import PATIENCE_S
 
 TESTS = Path(__file__).parent
 
@@ -32,7 +33,7 @@ def run_session(tmp_path):
         (tmp_path / "test_two.py").write_text(PASSES)
         env = dict(os.environ, PYTHONPATH=str(TESTS), CI="true" if ci else "", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
         command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", str(tmp_path)]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
 
     return run
 

@@ -12,6 +12,7 @@ import chip_tree
 import firmware
 import profiles
 from testkit import parts
+from testkit.patience import PATIENCE_S
 from testkit.processes_running import ENVIRONMENT
 from testkit.upy_chain import PROCESS
 
@@ -50,7 +51,7 @@ def _loaded(folder: Path, last: str) -> int:
     firmware._romfs(tree, folder / "unix" / "app.romfs", profiles.PROFILES["unix"])
     command = [sys.executable, PROCESS, "--firmware", folder / "unix", "--form", "romfs", "--heap", "1M"]
     command += ["--state", folder / "state", "--run", _LOADS]
-    done = subprocess.run([*map(str, command)], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*map(str, command)], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S)
     words = done.stderr.split()
     if "loaded" not in words:
         raise SystemExit("upy_steps: after %s the bundle cannot be loaded: %s" % (last, done.stderr[-500:]))

@@ -13,7 +13,6 @@ from testkit.mqtt_parts import (
     LOGIN,
     OTHER,
     PASSCODE,
-    PATIENCE_S,
     PRODUCT_KEY,
     Presence,
     RawClient,
@@ -24,6 +23,7 @@ from testkit.mqtt_parts import (
     raw_client,
     running_broker,
 )
+from testkit.patience import PATIENCE_S
 
 # The login of a reference module (version 04020006) and what its broker answered: captured.
 CAPTURED = (

@@ -13,7 +13,6 @@ from testkit.mqtt_parts import (
     DID,
     LOGIN,
     PASSCODE,
-    PATIENCE_S,
     connect_packet,
     in_loop,
     publish_packet,
@@ -21,6 +20,7 @@ from testkit.mqtt_parts import (
     running_broker,
     text,
 )
+from testkit.patience import PATIENCE_S
 
 STUB = DeviceLogin(DID, "", "", False)
 

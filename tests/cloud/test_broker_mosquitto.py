@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from localcloud.broker import BrokerError, DeviceLogin
 from localcloud.mosquitto_process import find_binary, find_plugin
-from testkit.mqtt_parts import DID, LOGIN, PASSCODE, PATIENCE_S, in_loop, publish_packet, raw_client, running_broker
+from testkit.mqtt_parts import DID, LOGIN, PASSCODE, in_loop, publish_packet, raw_client, running_broker
+from testkit.patience import PATIENCE_S
 
 CONNECTED = ("connected", DID, 120, "127.0.0.1", False)
 

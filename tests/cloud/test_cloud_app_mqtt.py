@@ -7,6 +7,7 @@ import queue
 import pytest
 from testkit.app_on_mqtt import MqttApp, app_on_mqtt
 from testkit.cloud_running import mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 
@@ -40,7 +41,7 @@ def test_an_app_hears_its_device_and_commands_it(both):
         app_on_mqtt(both, home.uid, home.token, "dev2app/" + home.did) as app,
     ):
         device.publish(REPORT)
-        assert app.heard.get(timeout=10) == ("dev2app/" + home.did, REPORT)
+        assert app.heard.get(timeout=PATIENCE_S) == ("dev2app/" + home.did, REPORT)
         topic = "app2dev/%s/%s" % (home.did, app.client_id)
         app.publish(topic, COMMAND)
         assert _next(device, "app2dev/") == (topic, COMMAND)
@@ -58,7 +59,7 @@ def test_an_app_gets_nothing_of_a_device_it_is_not_bound_to(both):
         app.publish("app2dev/%s/%s" % (other.did, app.client_id), COMMAND)
         app.publish("dev2app/" + other.did, REPORT)
         device.publish(REPORT)
-        assert app.heard.get(timeout=10)[0] == "dev2app/" + mine.did
+        assert app.heard.get(timeout=PATIENCE_S)[0] == "dev2app/" + mine.did
         app.publish("app2dev/%s/%s" % (mine.did, app.client_id), COMMAND)
         _next(device, "app2dev/")
         # What came this far came in order: nothing was there for the stranger before.
@@ -92,7 +93,7 @@ def test_logout_ends_the_session_and_the_token(both):
     home = Home(both)
     with app_on_mqtt(both, home.uid, home.token, "dev2app/" + home.did) as app:
         assert both.app("DELETE", "/app/logout", token=home.token).status == 204
-        assert app.is_gone.wait(10)
+        assert app.is_gone.wait(PATIENCE_S)
     again = MqttApp(home.uid, home.token)
     assert again.connect(both.cloud.mqtt_port) != 0
     again.disconnect()
@@ -116,7 +117,7 @@ def test_a_device_that_is_unbound_is_not_heard_any_more(both):
             lost.publish(REPORT)
             wait_until(lambda: _latest_at(both, second.did) > 0)
             kept.publish(REPORT)
-            assert app.heard.get(timeout=10)[0] == "dev2app/" + home.did
+            assert app.heard.get(timeout=PATIENCE_S)[0] == "dev2app/" + home.did
 
 
 @pytest.mark.mosquitto
@@ -141,7 +142,7 @@ def test_the_service_knows_who_asks_it(both):
         )
         wait_until(lambda: both.cloud.store.devices.get(home.did).wifi_soft_version == "04020020")
         second.publish(bytes.fromhex("00000003021e0000"), "cli2ser_req")
-        assert second.is_gone.wait(10)
+        assert second.is_gone.wait(PATIENCE_S)
         assert both.cloud.store.devices.get(other.did).is_disabled
         assert not device.is_gone.is_set()
 
@@ -157,7 +158,7 @@ def _latest_at(cloud, did):
 
 def _next(client, prefix):
     while True:
-        message = client.heard.get(timeout=10)
+        message = client.heard.get(timeout=PATIENCE_S)
         if message[0].startswith(prefix):
             return message
 
@@ -173,6 +174,6 @@ def _none(client, prefix):
 
 def _until_count(device, did, count):
     while True:
-        topic, payload = device.heard.get(timeout=10)
+        topic, payload = device.heard.get(timeout=PATIENCE_S)
         if (topic, payload) == ("ser2cli_res/" + did, bytes.fromhex("000000030210%04x" % count)):
             return True

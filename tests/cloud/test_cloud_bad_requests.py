@@ -13,7 +13,8 @@ from localcloud.errors import ERRORS
 from localcloud.limits import Limit
 from localcloud.request import MAX_BODY
 from localcloud.routes import ROUTES
-from testkit.cloud_running import APP_ID, LAMP, PRODUCT_KEY, PRODUCT_SECRET, WAIT_S, running_cloud
+from testkit.cloud_running import APP_ID, LAMP, PRODUCT_KEY, PRODUCT_SECRET, running_cloud
+from testkit.patience import PATIENCE_S
 from testkit.people import app_token, login
 
 OPEN = [
@@ -168,7 +169,7 @@ def test_a_signature_is_of_no_use_five_minutes_later_or_with_another_time(cloud)
 
 def _raw(cloud, data):
     """What comes back for these bytes, after which the client has nothing more to say."""
-    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=WAIT_S) as sock:
+    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
         return _read_all(sock)
@@ -176,7 +177,7 @@ def _raw(cloud, data):
 
 def _answer(cloud, data):
     """What comes back for a request that asks for the end of the connection."""
-    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=WAIT_S) as sock:
+    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         sock.sendall(data)
         return _read_all(sock)
 

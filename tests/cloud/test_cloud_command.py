@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from testkit.cloud_running import LAMP, PRODUCT_KEY
+from testkit.patience import PATIENCE_S
 
 SECRET = "5e" * 16
-WAIT_S = 20
 
 
 def _command(folder: Path, *args: str) -> list[str]:
@@ -21,7 +21,7 @@ def _command(folder: Path, *args: str) -> list[str]:
 
 
 def _run(folder: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess:
-    return subprocess.run(_command(folder, *args), input=stdin, capture_output=True, text=True, timeout=WAIT_S)
+    return subprocess.run(_command(folder, *args), input=stdin, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def _add_lamp(folder: Path) -> subprocess.CompletedProcess:
@@ -62,7 +62,7 @@ def test_the_password_of_a_user_comes_from_stdin(tmp_path):
 )
 def test_misuse_is_status_2(tmp_path, args):
     result = subprocess.run(
-        [sys.executable, "-m", "localcloud", *args], capture_output=True, text=True, timeout=WAIT_S, check=False
+        [sys.executable, "-m", "localcloud", *args], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert result.returncode == 2
     assert "usage: localcloud" in result.stderr
@@ -72,7 +72,9 @@ def test_misuse_is_status_2(tmp_path, args):
     "args", [("--help",), ("run", "--help"), ("product", "add", "--help"), ("user", "add", "--help")]
 )
 def test_help_shows_examples(args):
-    result = subprocess.run([sys.executable, "-m", "localcloud", *args], capture_output=True, text=True, timeout=WAIT_S)
+    result = subprocess.run(
+        [sys.executable, "-m", "localcloud", *args], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert result.returncode == 0
     assert "examples:\n  localcloud " in result.stdout
 
@@ -116,9 +118,9 @@ def test_run_tells_its_addresses_serves_and_stops_in_order(tmp_path, number):
                 break
         url = re.search(r"Open API on (http://127\.0\.0\.1:\d+)/app", "".join(story))[1]
         request = urllib.request.Request(url + "/status", headers={"X-Gizwits-Application-Id": "0" * 32})
-        assert json.load(urllib.request.urlopen(request, timeout=WAIT_S))["status"]
+        assert json.load(urllib.request.urlopen(request, timeout=PATIENCE_S))["status"]
         process.send_signal(number)
-        out, rest = process.communicate(timeout=WAIT_S)
+        out, rest = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (0, "")
     assert "product %s my lamp" % PRODUCT_KEY in "".join(story)
     assert "stopped; everything is stored" in rest

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from testkit.cloud_running import PASSCODE, PRODUCT_KEY, RunningCloud, mqtt_device, running_cloud
+from testkit.patience import PATIENCE_S
 
 # What reference modules search for in the raw bytes of any answer.
 FORBIDDEN = (b"did=", b"host=", b"port=", b"server_ts=", b"soft_ver=", b"download_url=", b"3rd_cloud=", b"filename=")
@@ -126,7 +127,7 @@ def test_delete_ends_the_session_and_the_device_cannot_come_back(cloud):
     did = cloud.register("AA0000000009")
     with mqtt_device(cloud, did) as device:
         assert _disable(cloud, did).status == 200
-        assert device.is_gone.wait(10)
+        assert device.is_gone.wait(PATIENCE_S)
     assert cloud.cloud.accounts.device(did).disabled
 
 

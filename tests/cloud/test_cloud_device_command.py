@@ -7,10 +7,10 @@ import sys
 import pytest
 from localcloud import qr_code
 from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_KEY, PRODUCT_SECRET, mqtt_device, running_cloud
+from testkit.patience import PATIENCE_S
 
 # The command finds the database of the cloud in its data directory.
 pytestmark = pytest.mark.sqlite
-WAIT_S = 20
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def cloud(tmp_path):
 
 def _run(folder, *args):
     command = [sys.executable, "-m", "localcloud", *args, "--data", str(folder / "data")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def test_devices_in_use_are_listed_with_their_state(cloud, tmp_path):

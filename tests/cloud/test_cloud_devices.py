@@ -7,6 +7,7 @@ import pytest
 from localcloud.relay import MAX_CONTROL
 from testkit import device_state
 from testkit.cloud_running import APP_ID, LAMP, PRODUCT_KEY, mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -42,7 +43,7 @@ def _report(**values) -> bytes:
 
 
 def _heard(device) -> bytes:
-    topic, payload = device.heard.get(timeout=10)
+    topic, payload = device.heard.get(timeout=PATIENCE_S)
     kind, did, client = topic.split("/")
     assert (kind, did) == ("app2dev", device.did)
     assert client.startswith("usr")

@@ -11,13 +11,12 @@ from localcloud import doctor, doctor_probes
 from localcloud.certificate import make_certificate
 from localcloud.settings import Settings
 from testkit.cloud_running import running_cloud
-
-WAIT_S = 60
+from testkit.patience import PATIENCE_S
 
 
 def _run(folder, *args, stdin=""):
     command = [sys.executable, "-m", "localcloud", *map(str, args), "--data", str(folder)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=WAIT_S)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def _states(text):
@@ -59,7 +58,7 @@ def test_a_database_that_is_none_is_a_failure_and_the_rest_is_examined(tmp_path)
 def test_a_program_that_is_something_else_is_told_from_a_cloud():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        other.settimeout(10)
+        other.settimeout(PATIENCE_S)
         for probe in (doctor_probes.open_api, doctor_probes.mqtt, doctor_probes.websocket):
             assert _asked(probe, other, port) is False
 
@@ -76,7 +75,7 @@ def _asked(probe, other, port):
     answering = threading.Thread(target=answer)
     answering.start()
     seen, is_good = probe("127.0.0.1", port)
-    answering.join(10)
+    answering.join(PATIENCE_S)
     assert str(port) in seen
     return is_good
 
@@ -93,7 +92,7 @@ def test_a_broker_that_lets_strangers_in_is_told():
         answering = threading.Thread(target=answer)
         answering.start()
         seen, is_good = doctor_probes.mqtt("127.0.0.1", other.getsockname()[1])
-        answering.join(10)
+        answering.join(PATIENCE_S)
     assert "no password" in seen
     assert not is_good
 

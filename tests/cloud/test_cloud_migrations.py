@@ -11,6 +11,7 @@ from localcloud.store.users import hash_of
 from sqlalchemy import create_engine, inspect, text
 from testkit import cloud_tables_1 as first
 from testkit import databases
+from testkit.patience import PATIENCE_S
 
 ALL = Span(0, 10**12, True, 0, 1000)
 DID, UID, PRODUCT = "D" * 22, "0d" * 16, "a1" * 16
@@ -133,7 +134,7 @@ def test_of_workers_that_start_together_one_upgrades(url):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert failed == []
 
 

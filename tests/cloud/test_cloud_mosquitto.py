@@ -2,6 +2,7 @@
 
 import pytest
 from testkit.cloud_running import LAMP, PASSCODE, mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -22,10 +23,10 @@ def test_register_report_control_and_reset_through_mosquitto(tmp_path):
             wait_until(lambda: cloud.app("GET", latest).json["updated_at"])
             assert cloud.app("GET", latest).json["attr"]["level"] == 50
             assert cloud.app("POST", "/app/control/" + did, {"attrs": {"level": 10}}, token).status == 200
-            _, payload = device.heard.get(timeout=10)
+            _, payload = device.heard.get(timeout=PATIENCE_S)
             assert SCHEMA.decode_control(wire.decode(payload).p0) == {"level": 10}
             assert cloud.request("DELETE", "/dev/devices", "did=%s&passcode=%s" % (did, PASSCODE)).status == 200
-            assert device.is_gone.wait(10)
+            assert device.is_gone.wait(PATIENCE_S)
         assert not cloud.cloud.sessions.is_online(did)
 
 

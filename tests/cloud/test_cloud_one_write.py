@@ -6,13 +6,14 @@ import socket
 
 import pytest
 from testkit.cloud_running import APP_ID, PASSCODE, PRODUCT_KEY, RunningCloud
+from testkit.patience import PATIENCE_S
 
 # One lost race in so many is a failure: an answer in two segments would be caught.
 ROUNDS = 40
 
 
 def _read_once(cloud: RunningCloud, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         sock.sendall(request)
         assert select.select([sock], [], [], 10)[0]
         return sock.recv(1024)
@@ -70,7 +71,7 @@ def test_the_open_api_is_answered_in_one_segment_with_headers_as_people_write_th
 
 def test_two_requests_on_one_connection_are_answered_in_turn(cloud):
     request = b"GET /dev/ota/v4.1/latest HTTP/1.1\r\nHost: h\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         for _ in range(2):
             sock.sendall(request)
             assert select.select([sock], [], [], 10)[0]
@@ -81,7 +82,7 @@ def test_two_requests_on_one_connection_are_answered_in_turn(cloud):
 
 @pytest.mark.parametrize("garbage", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"POST /dev/devices HTTP/1.1\r\n\r\n"])
 def test_what_is_no_http_is_answered_with_400_and_the_connection_ends(cloud, garbage):
-    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         sock.sendall(garbage)
         answer = b""
         while data := sock.recv(1024):

@@ -19,6 +19,7 @@ from localcloud.ota_service import OtaService, parse_progress
 from localcloud.ota_signing import load_key, make_key
 from localcloud.store.firmware import Firmware, PushRule
 from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_KEY, PRODUCT_SECRET, mqtt_device
+from testkit.patience import PATIENCE_S
 
 from gagent.firmware import KIND_MCU, KIND_MODULE, build_progress, signed_message
 from gagent.wire import SERVICE_OTA_PROGRESS, encode_service
@@ -216,7 +217,7 @@ def test_devices_on_line_are_told_once_and_what_they_say_of_it_is_kept(fresh):
 def next_notice(device):
     """The first message that is no app count."""
     while True:
-        topic, payload = device.heard.get(timeout=20)
+        topic, payload = device.heard.get(timeout=PATIENCE_S)
         if payload[4:6] != b"\x02\x10":
             return topic, payload
 
@@ -262,14 +263,14 @@ def test_of_two_workers_one_tells_a_device(fresh):
 
     def work():
         service = OtaService(store, line)
-        together.wait(10)
+        together.wait(PATIENCE_S)
         service.look(time.time())
 
     workers = [threading.Thread(target=work) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(30)
+        worker.join(PATIENCE_S)
     assert sorted(line.sent) == sorted(dids)
 
 

@@ -3,6 +3,7 @@ import time
 import pytest
 from localcloud.store.history import Span
 from testkit.cloud_running import mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 
 
 def _home(cloud, mac):
@@ -38,7 +39,7 @@ def test_a_login_over_a_living_session_is_a_re_online_without_an_offline(cloud):
     did, token = _home(cloud, "EE02")
     with mqtt_device(cloud, did) as first:
         with mqtt_device(cloud, did):
-            assert first.is_gone.wait(10)
+            assert first.is_gone.wait(PATIENCE_S)
             assert _is_online(cloud, did, token)
             assert [row["type"] for row in _changes(cloud, did, token)] == ["dev_online", "dev_re_online"]
         wait_until(lambda: not _is_online(cloud, did, token))
@@ -49,7 +50,7 @@ def test_a_reset_device_goes_offline_for_that_reason(cloud):
     did, _ = _home(cloud, "EE03")
     with mqtt_device(cloud, did) as device:
         cloud.register("EE03", "KLMNOPQRST")
-        assert device.is_gone.wait(10)
+        assert device.is_gone.wait(PATIENCE_S)
     everything = Span(0.0, time.time() + 60, newest_first=False, skip=0, limit=10)
     _, changes = cloud.cloud.store.history.presence(did, everything)
     assert [(change.type, change.reason) for change in changes] == [

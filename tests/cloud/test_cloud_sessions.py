@@ -8,6 +8,7 @@ from localcloud.errors import DEVICE_OFFLINE, REQUEST_THROTTLED, ApiError
 from localcloud.events import LocalBus
 from localcloud.presence import Sessions
 from localcloud.store.store import open_store
+from testkit.patience import PATIENCE_S
 
 DID = "WCWGkbS4Ttynzwx9brzpEa"
 
@@ -43,7 +44,7 @@ def test_a_command_waits_until_the_device_listens(store):
         await asyncio.sleep(0)
         assert not turn.done()
         sessions.device_subscribed(DID, "app2dev/%s/#" % DID)
-        await asyncio.wait_for(turn, 10)
+        await asyncio.wait_for(turn, PATIENCE_S)
 
     asyncio.run(scene())
 
@@ -64,7 +65,7 @@ def test_a_device_that_leaves_while_a_command_waits_counts_as_offline(store):
         turn = asyncio.create_task(_code(sessions.wait_turn(DID)))
         await asyncio.sleep(0)
         sessions.device_disconnected(DID, "tcp_closed")
-        assert await asyncio.wait_for(turn, 10) == DEVICE_OFFLINE
+        assert await asyncio.wait_for(turn, PATIENCE_S) == DEVICE_OFFLINE
 
     asyncio.run(scene())
 
@@ -76,7 +77,7 @@ def test_a_command_for_an_older_session_is_not_sent_into_the_new_one(store):
         turn = asyncio.create_task(_code(sessions.wait_turn(DID)))
         await asyncio.sleep(0)
         _connect(sessions, again=True)
-        assert await asyncio.wait_for(turn, 10) == DEVICE_OFFLINE
+        assert await asyncio.wait_for(turn, PATIENCE_S) == DEVICE_OFFLINE
         assert sessions.is_online(DID)
 
     asyncio.run(scene())

@@ -11,6 +11,7 @@ from localcloud.shared_broker import parse_url
 from localcloud.shared_presence import UPTIME_ERROR_S
 from testkit.app_on_mqtt import app_on_mqtt
 from testkit.cloud_running import mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 from testkit.shared_mosquitto import shared_mosquitto
 
 from gagent import wire
@@ -42,7 +43,7 @@ def test_a_device_logs_in_reports_and_is_commanded(shared):
         wait_until(lambda: shared.cloud.store.devices.get(did).attrs_at > 0)
         reply = shared.app("POST", "/app/control/" + did, {"attrs": {"power": 1}}, token)
         assert reply.status == 200, reply
-        assert device.heard.get(timeout=10)[1][:4] == wire.PREFIX
+        assert device.heard.get(timeout=PATIENCE_S)[1][:4] == wire.PREFIX
     wait_until(lambda: not shared.cloud.sessions.is_online(did))
 
 
@@ -54,10 +55,10 @@ def test_an_app_hears_its_device_and_is_counted(shared):
         device.subscribe("ser2cli_res/" + did)
         with app_on_mqtt(shared, answer["uid"], answer["token"], "dev2app/" + did) as app:
             device.publish(REPORT)
-            assert app.heard.get(timeout=10) == ("dev2app/" + did, REPORT)
-            topic, payload = device.heard.get(timeout=10)
+            assert app.heard.get(timeout=PATIENCE_S) == ("dev2app/" + did, REPORT)
+            topic, payload = device.heard.get(timeout=PATIENCE_S)
             while payload != bytes.fromhex("0000000302100001"):
-                topic, payload = device.heard.get(timeout=10)
+                topic, payload = device.heard.get(timeout=PATIENCE_S)
             assert topic == "ser2cli_res/" + did
 
 
@@ -66,7 +67,7 @@ def test_a_device_that_was_reset_is_cut_off(shared):
     with mqtt_device(shared, did) as device:
         wait_until(lambda: shared.cloud.sessions.is_online(did))
         shared.register("5A0003", "KLMNOPQRST")
-        assert device.is_gone.wait(10)
+        assert device.is_gone.wait(PATIENCE_S)
     assert not shared.cloud.sessions.is_online(did)
 
 

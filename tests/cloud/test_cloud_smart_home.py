@@ -5,6 +5,7 @@ import json
 import pytest
 from localcloud import catalog
 from testkit.cloud_running import LAMP, PRODUCT_KEY, mqtt_device, wait_until
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -102,7 +103,7 @@ def test_a_control_is_the_json_text_of_attributes_or_the_attributes(cloud, home,
     with mqtt_device(cloud, did) as device:
         reply = _call(cloud, "POST", "/app/device/control/%s/%s" % (PRODUCT_KEY, mac), token, _envelope(data))
         assert reply.json == {"code": "200", "message": "", "data": True, "error": False}
-        _, payload = device.heard.get(timeout=10)
+        _, payload = device.heard.get(timeout=PATIENCE_S)
     assert SCHEMA.decode_control(wire.decode(payload).p0) == {"power": True, "mode": "night"}
 
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 from localcloud.certificate import CertificateError, find_certificate, make_certificate
 from testkit.app_on_mqtt import MqttApp
-from testkit.cloud_running import WAIT_S, running_cloud
+from testkit.cloud_running import running_cloud
+from testkit.patience import PATIENCE_S
 
 HOSTS = ["api.example.org", "eu.example.org", "127.0.0.1"]
 
@@ -26,7 +27,7 @@ def secure(request, tmp_path_factory):
 def test_https_answers_under_every_host_name(secure):
     for host in HOSTS:
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", secure.cloud.https_port, timeout=WAIT_S, context=_trusting(secure, host)
+            "127.0.0.1", secure.cloud.https_port, timeout=PATIENCE_S, context=_trusting(secure, host)
         )
         connection.request("GET", "/status", headers={"X-Gizwits-Application-Id": "0" * 32})
         assert connection.getresponse().status == 200
@@ -34,7 +35,7 @@ def test_https_answers_under_every_host_name(secure):
 
 
 def test_a_client_that_does_not_know_the_authority_gets_no_connection(secure):
-    connection = http.client.HTTPSConnection("127.0.0.1", secure.cloud.https_port, timeout=WAIT_S)
+    connection = http.client.HTTPSConnection("127.0.0.1", secure.cloud.https_port, timeout=PATIENCE_S)
     with pytest.raises(ssl.SSLCertVerificationError):
         connection.request("GET", "/status")
 
@@ -72,7 +73,7 @@ def test_the_command_makes_private_files_and_keeps_its_authority(tmp_path):
             [sys.executable, "-m", "localcloud", "cert", "--data", str(tmp_path), host],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=True,
         )
         authority = (tmp_path / "tls" / "ca.crt").read_bytes()
@@ -112,7 +113,7 @@ def _trusting(cloud, host):
 def test_json_is_the_same_with_and_without_tls(secure):
     plain = secure.request("GET", "/status", headers={"X-Gizwits-Application-Id": "0" * 32})
     connection = http.client.HTTPSConnection(
-        "127.0.0.1", secure.cloud.https_port, timeout=WAIT_S, context=_trusting(secure, HOSTS[0])
+        "127.0.0.1", secure.cloud.https_port, timeout=PATIENCE_S, context=_trusting(secure, HOSTS[0])
     )
     connection.request("GET", "/status", headers={"X-Gizwits-Application-Id": "0" * 32})
     assert json.loads(connection.getresponse().read()).keys() == plain.json.keys()

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_SECRET, mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -51,7 +52,7 @@ def test_with_any_product_it_is_let_in_and_its_p0_passes_undecoded(open_cloud):
     with mqtt_device(open_cloud, did) as device:
         reply = open_cloud.app("POST", "/app/control/" + did, {"raw": [1, 2, 3]}, token)
         assert reply.status == 200
-        assert wire.decode(device.heard.get(timeout=10)[1]).p0 == b"\x01\x02\x03"
+        assert wire.decode(device.heard.get(timeout=PATIENCE_S)[1]).p0 == b"\x01\x02\x03"
         refused = open_cloud.app("POST", "/app/control/" + did, {"attrs": {"power": 1}}, token)
         assert (refused.status, refused.code) == (400, 9025)
         device.publish(wire.encode(wire.CLOUD_REPORT, b"\x04any bytes"))

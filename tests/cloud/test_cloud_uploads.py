@@ -8,8 +8,9 @@ from localcloud.intake import MAX_P0
 from localcloud.store.history import Span
 from localcloud.store.tables import device_files
 from sqlalchemy import select
-from testkit.cloud_running import PASSCODE, WAIT_S, running_cloud, wait_until
+from testkit.cloud_running import PASSCODE, running_cloud, wait_until
 from testkit.mqtt_parts import connect_packet, publish_packet
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 
@@ -28,7 +29,7 @@ def test_a_file_in_pieces_is_kept_whole_and_apps_are_not_sent_it(each, size):
     each.do(_listen(each.cloud, told))
     payload = wire.encode(wire.CLOUD_REPORT, file)
     packet = publish_packet("dev2app/" + did, payload)
-    with socket.create_connection(("127.0.0.1", each.cloud.mqtt_port), timeout=WAIT_S) as sock:
+    with socket.create_connection(("127.0.0.1", each.cloud.mqtt_port), timeout=PATIENCE_S) as sock:
         sock.sendall(connect_packet(did, did, PASSCODE, level=3))
         assert sock.recv(4) == b"\x20\x02\x00\x00"
         for start in range(0, len(packet), 16000):
@@ -48,7 +49,7 @@ def test_the_longest_p0_is_a_report_and_no_file(fresh_cloud):
     told = []
     fresh_cloud.do(_listen(fresh_cloud.cloud, told))
     payload = wire.encode(wire.CLOUD_REPORT, b"\x06" + bytes(MAX_P0 - 1))
-    with socket.create_connection(("127.0.0.1", fresh_cloud.cloud.mqtt_port), timeout=WAIT_S) as sock:
+    with socket.create_connection(("127.0.0.1", fresh_cloud.cloud.mqtt_port), timeout=PATIENCE_S) as sock:
         sock.sendall(connect_packet(did, did, PASSCODE, level=3))
         assert sock.recv(4) == b"\x20\x02\x00\x00"
         sock.sendall(publish_packet("dev2app/" + did, payload))

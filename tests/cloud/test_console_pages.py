@@ -8,6 +8,7 @@ from localcloud.console_login import set_password
 from localcloud.store.codes import SentCode
 from testkit.browser import DESK, PHONE, chromium, page_of
 from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_SECRET, mqtt_device, running_cloud
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from gagent import wire
@@ -74,7 +75,7 @@ def _report(device, **values):
 
 
 def _command(device):
-    topic, payload = device.heard.get(timeout=10)
+    topic, payload = device.heard.get(timeout=PATIENCE_S)
     assert topic.startswith("app2dev/")
     return SCHEMA.decode_control(wire.decode(payload).p0)
 

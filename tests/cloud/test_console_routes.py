@@ -10,6 +10,7 @@ from localcloud.console_routes import CONSOLE_ROUTES
 from localcloud.settings import Settings, SettingsError, read_settings
 from localcloud.store.codes import SentCode
 from testkit.cloud_running import LAMP, PRODUCT_SECRET, mqtt_device, running_cloud
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -132,7 +133,7 @@ def test_the_log_has_what_crossed_and_who_came_in_words_newest_first(cloud):
     cloud.bind(token, MAC)
     with mqtt_device(cloud, did) as device:
         cloud.app("POST", "/app/control/" + did, {"attrs": {"power": True, "scene": "0102"}}, token)
-        device.heard.get(timeout=10)
+        device.heard.get(timeout=PATIENCE_S)
         device.publish(wire.encode(wire.CLOUD_REPORT, SCHEMA.encode_report({"level": 12.5})))
         device.publish(wire.encode(wire.CLOUD_REPORT, b"\x04"))
         device.publish(wire.encode(wire.CLOUD_REPORT, b"\x06abc"))

@@ -9,7 +9,6 @@ from localcloud.mqtt import CloudMqtt
 from testkit.mqtt_parts import (
     DID,
     LOGIN,
-    PATIENCE_S,
     Presence,
     Store,
     in_loop,
@@ -17,6 +16,7 @@ from testkit.mqtt_parts import (
     raw_client,
     running_broker,
 )
+from testkit.patience import PATIENCE_S
 
 
 @in_loop

@@ -12,6 +12,7 @@ import time
 import pytest
 from localcloud import catalog
 from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_KEY, PRODUCT_SECRET, mqtt_device, wait_until
+from testkit.patience import PATIENCE_S
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -68,7 +69,7 @@ def _logged_in(cloud, app_id, **spelling):
 
 
 def _heard(device):
-    return SCHEMA.decode_control(wire.decode(device.heard.get(timeout=10)[1]).p0)
+    return SCHEMA.decode_control(wire.decode(device.heard.get(timeout=PATIENCE_S)[1]).p0)
 
 
 def test_the_spa_integration_of_home_assistant(cloud, online):
@@ -109,7 +110,7 @@ def test_the_heater_client_in_python(cloud, online):
     for name in ("host", "port_s", "ws_port", "wss_port"):
         assert name in device
     assert client.call("POST", "/app/control/" + online.did, {"raw": [2]}).status in (200, 204)
-    assert wire.decode(online.heard.get(timeout=10)[1]).p0 == b"\x02"
+    assert wire.decode(online.heard.get(timeout=PATIENCE_S)[1]).p0 == b"\x02"
 
 
 def test_the_heater_client_in_typescript_checks_types(cloud, online):
@@ -216,7 +217,7 @@ def test_the_sdks_in_python_and_php_bind_by_passcode(cloud):
     assert client.call("POST", "/app/bindings", rows).json["success"] == [did]
     with mqtt_device(cloud, did) as device:
         assert client.call("POST", "/app/control/" + did, {"raw": [5, 97]}).status == 200
-        assert wire.decode(device.heard.get(timeout=10)[1]).p0 == b"\x05\x61"
+        assert wire.decode(device.heard.get(timeout=PATIENCE_S)[1]).p0 == b"\x05\x61"
     for path in ("/app/devdata2?did=%s&name=power" % did, "/app/devices?product_key=%s&mac=x" % PRODUCT_KEY):
         assert client.call("GET", path).code == 9045
 

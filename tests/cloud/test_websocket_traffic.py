@@ -9,6 +9,7 @@ from localcloud import websocket_message, websocket_relay
 from localcloud.store.history import Span
 from localcloud.websocket_message import Refusal
 from testkit.cloud_running import LAMP, PASSCODE, mqtt_device
+from testkit.patience import PATIENCE_S
 from testkit.websocket_app import user_of, websocket_app
 
 from gagent import wire
@@ -44,7 +45,7 @@ class Scene:
 
     def command(self):
         """(client, envelope) of the next command the device hears."""
-        topic, payload = self.device.heard.get(timeout=10)
+        topic, payload = self.device.heard.get(timeout=PATIENCE_S)
         assert topic.startswith("app2dev/%s/" % self.did)
         return topic.rpartition("/")[2], payload
 

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 from testkit.cloud_running import LAMP, mqtt_device, running_cloud, wait_until
+from testkit.patience import PATIENCE_S
 from testkit.shared_mosquitto import shared_mosquitto
 from testkit.websocket_app import user_of, websocket_app
 
@@ -43,7 +44,7 @@ def test_sessions_on_both_workers_hear_everything_once_and_answers_find_who_aske
             wait_until(lambda: one.cloud.store.app_sessions.count(did) == 2)
             for number, app in enumerate((first, second) * 3):
                 app.send("c2s_read", {"did": did}, req_sn=number)
-                topic, _ = device.heard.get(timeout=10)
+                topic, _ = device.heard.get(timeout=PATIENCE_S)
                 client = topic.rpartition("/")[2]
                 device._client.publish(
                     "dev2app/%s/%s" % (did, client), wire.encode(wire.CLOUD_CONTROL_ACK, b"", number)

@@ -16,6 +16,7 @@ from mcu_debugger.listen_commands import BRIDGE_COMMANDS
 from mcu_debugger.observer import Observed
 from mcu_debugger.port import open_port
 from mcu_debugger.session import Role, Session
+from testkit.patience import PATIENCE_S
 
 from mcu_proto.const import CMD_HEARTBEAT, CMD_P0_UP, MCU, MODULE
 from mcu_proto.frame import BadFrame, Frame, FrameDecoder, encode_frame
@@ -194,7 +195,7 @@ class RunningBridge:
 
     def close(self):
         self.session.stop()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         for port in self._lines.values():
             port.close()
         for fd in (self.module, self.mcu, *self._slaves):

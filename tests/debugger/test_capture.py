@@ -16,6 +16,7 @@ from mcu_debugger.capture.reader import Damage, read_capture, read_parts
 from mcu_debugger.capture.record import Chunk, End, Head, Note, RecordError, decode_record, encode_record
 from mcu_debugger.capture.rewrite import rewrite
 from mcu_debugger.capture.writer import CaptureError, CaptureWriter, parts_of
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from mcu_proto.const import MCU, MODULE
@@ -185,7 +186,7 @@ def test_disk_that_fails_ends_the_capture_and_nothing_else(tmp_path, name):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
     path = str(tmp_path / name)
     command = [sys.executable, "-c", _FULL, path]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment)
     assert result.stdout == "capture %s ended: File too large\n" % path
     assert len(chunks_of(read_capture(path))) > 100
 

@@ -19,6 +19,7 @@ from mcu_debugger.capture.writer import CaptureError, CaptureWriter
 from mcu_debugger.observer import Observed, Observer
 from testkit import captures
 from testkit.parts import find
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from mcu_proto.const import CMD_GET_INFO, CMD_HEARTBEAT, CMD_P0_DOWN, CMD_P0_UP, MCU, MODULE
@@ -39,7 +40,7 @@ def run(*args):
         [sys.executable, "-m", "mcu_debugger", *map(str, args)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         env=ENVIRONMENT,
     )
 

@@ -14,6 +14,7 @@ from mcu_debugger.check.run import FAIL, PASS, SKIP, Result, Run
 from mcu_debugger.product import load_product
 from mcu_debugger.simulator import McuSimulator
 from testkit.debugger_terminal import DebuggerTerminal
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 from testkit.simulated_line import SimulatedLine
 
@@ -24,7 +25,6 @@ PRODUCT_FILE = ROOT / "tools" / "demo" / "heatpump.json"
 PRODUCT = load_product(str(PRODUCT_FILE))
 SCHEMA = Schema.from_definition(PRODUCT)
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
-PATIENCE_S = 60
 
 
 class Yes:

@@ -7,6 +7,7 @@ import sys
 import crcmod.predefined
 import pytest
 from mcu_debugger.checksum import ChecksumError, algorithm, algorithms, of_polynomial, unstuffed, which
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from mcu_proto.frame import encode_frame
@@ -21,7 +22,7 @@ def crc(*args, stdin=""):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         env=ENVIRONMENT,
     )
 

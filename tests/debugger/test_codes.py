@@ -18,6 +18,7 @@ from mcu_debugger.codes import (
     status_lines,
     write_image,
 )
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 KEY = "6f9c2d5b8e1a4073b7d4e6a1c05f3982"
@@ -27,7 +28,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT /
 
 def run(*args, stdin=""):
     command = [sys.executable, "-m", "mcu_debugger", "codes", *map(str, args)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, env=ENVIRONMENT)
 
 
 def test_qr_code_says_what_apps_look_for():

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from mcu_debugger.product import load_product
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from mcu_proto.const import CMD_GET_INFO, CMD_MODULE_STATUS, CMD_P0_DOWN, CMD_P0_UP, STATUS_CLOUD
@@ -22,7 +23,6 @@ from mcu_proto.message import build_module_status, parse_device_info
 
 PRODUCT = str(ROOT / "tools" / "demo" / "heatpump.json")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
-PATIENCE_S = 20
 
 
 def command(*args):

@@ -18,6 +18,7 @@ from mcu_debugger.capture.record import Chunk
 from mcu_debugger.capture.writer import CaptureWriter
 from mcu_debugger.flash import FlashFolder
 from mcu_debugger.port import group_of, port_lines
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from mcu_proto.const import CMD_HEARTBEAT, MCU, MODULE
@@ -25,7 +26,6 @@ from mcu_proto.frame import encode_frame
 
 PRODUCT = str(ROOT / "tools" / "demo" / "heatpump.json")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
-PATIENCE_S = 30
 BEAT, ACK = encode_frame(CMD_HEARTBEAT, 0x1A), encode_frame(CMD_HEARTBEAT + 1, 0x1A)
 IMAGE = b"\x00SOFT_VER=01000007\x00" + Random(5).randbytes(20_000)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
@@ -27,7 +28,7 @@ sys.exit(main(sys.argv[1:]))
 
 def without(*args):
     command = [sys.executable, "-c", _WITHOUT, *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, env=ENVIRONMENT)
 
 
 def test_frames_are_decoded():

@@ -22,6 +22,7 @@ from mcu_debugger.ui.prompt import Prompt
 from mcu_debugger.ui.statistics_screen import StatisticsScreen
 from mcu_debugger.view import event_line
 from testkit.line_story import LineStory, eventful
+from testkit.patience import PATIENCE_S
 from textual.widgets import DataTable, Input, OptionList
 
 from mcu_proto import const as c
@@ -469,7 +470,7 @@ def test_running_session_is_shown_and_obeys_on_a_real_line():
                 await until(pilot, lambda: app.frame_log.shown[-1].kind == "error" or len(app._notifications) > 0)
         finally:
             session.stop()
-            thread.join(10)
+            thread.join(PATIENCE_S)
             os.close(line)
             port.close()
 

@@ -6,7 +6,8 @@ import tty
 
 import pytest
 from mcu_debugger.product import load_product
-from testkit.debugger_terminal import PATIENCE_S, DebuggerTerminal
+from testkit.debugger_terminal import DebuggerTerminal
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 from mcu_proto.const import CMD_GET_INFO, CMD_MODULE_STATUS, CMD_P0_DOWN

@@ -10,6 +10,7 @@ from testkit.device_api_stub import did_of
 from testkit.heard import in_loop
 from testkit.heard import until as loop_until
 from testkit.mcu_on_pty import McuOnPty
+from testkit.patience import PATIENCE_S
 from testkit.raw_server import http_answer, read_request, serving
 
 
@@ -53,7 +54,7 @@ def test_a_login_that_is_refused_is_told_and_tried_again_with_the_identity_as_it
 def test_a_device_the_cloud_has_disabled_is_told_so_and_registers_anew(chain):
     did = chain.start()
     chain.agent.stop()
-    connection = http.client.HTTPConnection("127.0.0.1", chain.http_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", chain.http_port, timeout=PATIENCE_S)
     connection.request("DELETE", "/dev/devices", "did=%s&passcode=%s" % (did, chain.identity["passcode"]))
     assert connection.getresponse().status == 200
     connection.close()

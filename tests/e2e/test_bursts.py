@@ -12,6 +12,7 @@ from testkit.device_api_stub import DeviceApiStub, did_of
 from testkit.heard import in_loop, until
 from testkit.mcu_on_pty import McuOnPty
 from testkit.mosquitto_running import mosquitto_running
+from testkit.patience import PATIENCE_S
 from testkit.raw_server import serving
 
 from gagent import wire
@@ -66,7 +67,7 @@ def test_reports_that_come_in_one_write_all_arrive_in_order(processes):
                 reports = [schema.encode_report({"timer": n}) for n in range(REPORTS)]
                 mcu.write(b"".join(encode_frame(CMD_P0_UP, n, p0) for n, p0 in enumerate(reports)))
                 for p0 in reports:
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(PATIENCE_S):
                         assert await heard.get() == wire.encode(wire.CLOUD_REPORT, p0)
             app.disconnect()
             app.loop_stop()

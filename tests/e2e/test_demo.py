@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from testkit.chain_running import PRODUCT, PRODUCT_KEY, Chain
+from testkit.patience import PATIENCE_S
 from testkit.processes_running import until
 from testkit.pty_pair import PtyPair
 from testkit.repository import ROOT
@@ -100,7 +101,7 @@ def send(arguments):
         else:
             assert flag == "-d"
             request.data = value.encode()
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
         return json.load(response)
 
 

@@ -11,10 +11,11 @@ from testkit import mqtt_script as script
 from testkit.device_api_stub import DeviceApiStub
 from testkit.heard import in_loop, until
 from testkit.mcu_on_pty import McuOnPty
+from testkit.patience import PATIENCE_S
 from testkit.raw_server import serving
 
 # Longer than a stop takes, shorter than any of the waits that it must not wait for.
-STOP_S = 5
+STOP_S = 8
 
 
 @contextlib.contextmanager
@@ -109,7 +110,7 @@ def test_an_identity_that_cannot_be_read_is_a_failure_and_stays(tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "x.json").write_text("{")
     with gagent(tmp_path, "--port", "/dev/null", "--name", "x") as process:
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE_S) == 1
     assert "x.json is damaged" in said(tmp_path)
     assert (tmp_path / "state" / "x.json").read_text() == "{"
 
@@ -117,7 +118,7 @@ def test_an_identity_that_cannot_be_read_is_a_failure_and_stays(tmp_path):
 def test_a_state_folder_that_cannot_be_made_is_a_failure_in_one_line(tmp_path):
     (tmp_path / "state").write_text("a file")
     with gagent(tmp_path, "--port", "/dev/null") as process:
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE_S) == 1
     assert "state/null.json" in said(tmp_path)
     assert "Traceback" not in said(tmp_path)
 
@@ -125,7 +126,7 @@ def test_a_state_folder_that_cannot_be_made_is_a_failure_in_one_line(tmp_path):
 def test_bad_settings_exit_with_2_before_anything_is_touched(tmp_path):
     (tmp_path / "gagent.toml").write_text("[[port]]\nport = '/dev/null'\nbaud = 0\n")
     with gagent(tmp_path, "--config", "gagent.toml") as process:
-        assert process.wait(20) == 2
+        assert process.wait(PATIENCE_S) == 2
     assert said(tmp_path).startswith("gagent: gagent.toml:3: baud = 0: expected")
     assert not (tmp_path / "state").exists()
 

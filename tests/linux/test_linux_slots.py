@@ -12,6 +12,7 @@ import pytest
 from gagent_linux import firmware_command
 from gagent_linux.launcher import HEALTH, RESTART, SLOT, VERSION, launch
 from gagent_linux.slots import INSTALLED, SlotError, Slots, State
+from testkit.patience import PATIENCE_S
 
 # What a slot's software does when it is started; it says on its standard output that it ran.
 SAY = "import os, sys, time\nprint(os.environ['%s'], os.environ['%s'], *sys.argv[1:], flush=True)\n" % (SLOT, VERSION)
@@ -137,7 +138,7 @@ def test_signals_reach_the_slot_and_its_exit_code_comes_back(state, tmp_path):
         assert process.stdout.readline() == "a 04020007\n"
         assert process.stdout.readline() == "up\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 7
+        assert process.wait(PATIENCE_S) == 7
     assert Slots(state).state().running == "a"
 
 
@@ -170,7 +171,9 @@ def test_this_software_packs_into_an_image_that_runs(state, tmp_path, capsys):
     firmware_command.pack(image)
     with open(image, "rb") as file:
         assert file.read() == first and len(first) == size
-    answer = subprocess.run([sys.executable, image, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    answer = subprocess.run(
+        [sys.executable, image, "--help"], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
     assert "usage: gagent" in answer.stdout
     Slots(state).install(image, "04020007")
     assert json.loads((tmp_path / "state" / "module" / "slots.json").read_text())["trial"] == "a"

@@ -10,6 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from testkit import mqtt_script as script
 from testkit.heard import Heard, LogText, in_loop, until
 from testkit.mosquitto_running import free_port, mosquitto_running
+from testkit.patience import PATIENCE_S
 from testkit.raw_server import serving
 
 from gagent.effects import MqttConnect
@@ -50,7 +51,7 @@ class App:
         client.loop_start()
 
     async def next(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.heard.get()
 
     def close(self):

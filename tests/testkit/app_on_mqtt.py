@@ -11,7 +11,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from .cloud_running import APP_ID, WAIT_S, RunningCloud
+from .cloud_running import APP_ID, RunningCloud
+from .patience import PATIENCE_S
 
 
 class MqttApp:
@@ -41,14 +42,14 @@ class MqttApp:
         """The code of the CONNACK: 0 is in."""
         self._client.connect("127.0.0.1", port, keepalive=15)
         self._client.loop_start()
-        assert self._answered.wait(WAIT_S)
+        assert self._answered.wait(PATIENCE_S)
         return self.code
 
     def subscribe(self, *filters: str) -> None:
         """Returns when the broker has answered; it answers the same to what it does not serve."""
         self._subscribed.clear()
         self._client.subscribe([(wanted, 0) for wanted in filters])
-        assert self._subscribed.wait(WAIT_S)
+        assert self._subscribed.wait(PATIENCE_S)
 
     def publish(self, topic: str, payload: bytes) -> None:
         self._client.publish(topic, payload)

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .cloud_running import WAIT_S, Reply
+from .cloud_running import Reply
+from .patience import PATIENCE_S
 
-_START_S = 60
 _HTTP = re.compile(r"device API on http://[^:]+:(\d+)/")
 _MQTT = re.compile(r"MQTT broker .* on mqtt://[^:]+:(\d+)$")
 
@@ -51,7 +51,7 @@ class CloudProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._is_ready.wait(_START_S), "\n".join(self.lines)
+        assert self._is_ready.wait(PATIENCE_S), "\n".join(self.lines)
         assert self._process.poll() is None, "\n".join(self.lines)
 
     def kill(self) -> None:
@@ -63,7 +63,7 @@ class CloudProcess:
         self._end(signal.SIGTERM)
 
     def request(self, method: str, path: str, body: bytes | str = b"", headers: dict[str, str] | None = None) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=WAIT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -73,7 +73,7 @@ class CloudProcess:
 
     def wait_for(self, words: str) -> None:
         """Returns when a line of the log has these words."""
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while not any(words in line for line in list(self.lines)):
             assert time.monotonic() < deadline, "\n".join(self.lines)
             time.sleep(0.02)
@@ -95,7 +95,7 @@ class CloudProcess:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(number)
-            process.wait(30)
+            process.wait(PATIENCE_S)
             self._reader.join(5)
             if process.stderr is not None:
                 process.stderr.close()

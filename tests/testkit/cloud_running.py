@@ -18,12 +18,12 @@ from localcloud.settings import Settings
 from paho.mqtt.enums import CallbackAPIVersion
 
 from . import databases
+from .patience import PATIENCE_S
 
 PRODUCT_KEY = "a1" * 16
 PRODUCT_SECRET = "5e" * 16
 APP_ID = "0a" * 16
 PASSCODE = "ABCDEFGHIJ"
-WAIT_S = 10
 
 _T = TypeVar("_T")
 
@@ -110,10 +110,10 @@ class RunningCloud:
 
     def do(self, coroutine: "Coroutine[Any, Any, _T]") -> _T:
         """Runs a coroutine in the cloud's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_S)
 
     def request(self, method: str, path: str, body: bytes | str = b"", headers: dict[str, str] | None = None) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.cloud.http_port, timeout=WAIT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.cloud.http_port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -153,7 +153,7 @@ class RunningCloud:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(WAIT_S)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
 
@@ -182,7 +182,7 @@ class MqttDevice:
         """Returns when the device is logged in, and listens if it should."""
         self._client.connect("127.0.0.1", self._port, keepalive=120)
         self._client.loop_start()
-        assert self._is_ready.wait(WAIT_S)
+        assert self._is_ready.wait(PATIENCE_S)
 
     def publish(self, payload: bytes, topic: str = "") -> None:
         """A report, or a message on another topic."""
@@ -192,7 +192,7 @@ class MqttDevice:
         """Returns when the broker has answered."""
         self._is_ready.clear()
         self._client.subscribe([(wanted, 0) for wanted in filters])
-        assert self._is_ready.wait(WAIT_S)
+        assert self._is_ready.wait(PATIENCE_S)
 
     def disconnect(self) -> None:
         self._client.disconnect()
@@ -252,9 +252,9 @@ def mqtt_device(cloud: RunningCloud, did: str, **options: Any) -> Iterator[MqttD
 
 def wait_until(is_true: Any) -> None:
     """Returns when `is_true()` says so; for what the far end does without telling."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not is_true():
-        assert time.monotonic() < deadline, "it did not happen within %d s" % WAIT_S
+        assert time.monotonic() < deadline, "it did not happen within %d s" % PATIENCE_S
         time.sleep(0.01)
 
 

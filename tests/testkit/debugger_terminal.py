@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 
+from .patience import PATIENCE_S
 from .repository import ROOT
 
 ENVIRONMENT = os.environ | {
@@ -18,7 +19,6 @@ ENVIRONMENT = os.environ | {
     "TERM": "xterm-256color",
     "COLORTERM": "truecolor",
 }
-PATIENCE_S = 30
 # Everything that moves the cursor or sets a colour.
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[\[?=>][0-9;:?$<>=]*[a-zA-Z@`~]|\x1bP[^\x1b]*\x1b\\|\x1b[=>78]"

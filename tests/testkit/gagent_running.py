@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from .heard import until
+from .patience import PATIENCE_S
 from .processes_running import ENVIRONMENT
 
 # Longer than anything that is waited for takes.
-PATIENCE_S = 20
 
 
 class GagentRunning:

@@ -7,14 +7,14 @@ from typing import Any
 
 from gagent_linux.log import PortLog, Redactor, open_log
 
-LIMIT_S = 20
+from .patience import PATIENCE_S
 
 
 def in_loop(scene: Coroutine) -> Any:
     """Run a test's coroutine; a scene that hangs fails."""
 
     async def limited() -> Any:
-        async with asyncio.timeout(LIMIT_S * 2):
+        async with asyncio.timeout(PATIENCE_S * 2):
             return await scene
 
     return asyncio.run(limited())
@@ -30,7 +30,7 @@ class Heard:
         return lambda *arguments: self._calls.put_nowait((name, *arguments))
 
     async def next(self) -> tuple:
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._calls.get()
 
     def nothing_more(self) -> bool:
@@ -53,8 +53,8 @@ class LogText(io.StringIO):
 async def until(condition: Callable[[], bool], what: str, context: Callable[[], str] = str) -> None:
     """Wait for something that nobody announces, looking often."""
     try:
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():  # noqa: ASYNC110  nobody sets an event for this
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError("waited %d s in vain until %s\n%s" % (LIMIT_S, what, context())) from None
+        raise AssertionError("waited %d s in vain until %s\n%s" % (PATIENCE_S, what, context())) from None

@@ -24,6 +24,7 @@ from .device_api_stub import DeviceApiStub, did_of
 from .heard import LogText
 from .mosquitto_running import Mosquitto
 from .numbering_mcu import NumberingMcu, number_of
+from .patience import PATIENCE_S
 from .processes_running import Processes, until
 
 _NAME = "agent"
@@ -101,7 +102,7 @@ class KilledGateway:
         self._app.on_message = lambda app, data, message: self._arrived.append(number_of(message.payload))
         self._app.connect(self._broker.host, self._broker.port)
         self._app.loop_start()
-        assert ready.wait(20)
+        assert ready.wait(PATIENCE_S)
 
     def _start(self):
         self._process = self._processes.start("gagent_linux", "run", "--config", self._settings)
@@ -183,7 +184,7 @@ def device_api_running(broker: Mosquitto) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(PATIENCE_S)
         yield url[0]
     finally:
         over.set()

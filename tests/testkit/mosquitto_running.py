@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from . import parts
-
-_START_S = 10
+from .patience import PATIENCE_S
 
 
 class Mosquitto:
@@ -68,7 +67,7 @@ class Mosquitto:
         return path
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
                 break
@@ -82,7 +81,7 @@ class Mosquitto:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(number)
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
 
 @contextlib.contextmanager

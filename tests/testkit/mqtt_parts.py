@@ -11,6 +11,8 @@ from localcloud import mqtt_packet as mqtt
 from localcloud.broker import DeviceLogin, make_broker
 from localcloud.mqtt import CloudMqtt
 
+from .patience import PATIENCE_S
+
 PRODUCT_KEY = "0123456789abcdef" * 2
 DID = "CaptureDevice000000001"
 PASSCODE = "BDGWMHRXWX"
@@ -18,7 +20,6 @@ LOGIN = DeviceLogin(DID, PASSCODE, PRODUCT_KEY, False)
 OTHER = DeviceLogin("OtherDevice00000000002", "QWERTYUIOP", PRODUCT_KEY, False)
 
 # Long enough for a loaded machine; what is waited for comes in milliseconds, or never.
-PATIENCE_S = 15
 
 Bench = namedtuple("Bench", "broker store presence cloud messages")
 

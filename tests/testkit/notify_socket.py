@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 
-from .heard import LIMIT_S
+from .patience import PATIENCE_S
 
 
 class NotifySocket:
@@ -21,7 +21,7 @@ class NotifySocket:
 
     async def next(self) -> str:
         """The next message."""
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             message = (await asyncio.get_running_loop().sock_recv(self._socket, 4096)).decode()
         self.heard.append(message)
         return message

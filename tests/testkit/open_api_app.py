@@ -6,8 +6,9 @@ import json
 import time
 from typing import Any
 
+from .patience import PATIENCE_S
+
 APP_ID = "0a" * 16
-_TIMEOUT_S = 10
 
 
 class OpenApiApp:
@@ -62,7 +63,7 @@ class OpenApiApp:
         sent = {"X-Gizwits-Application-Id": APP_ID, **(headers or {})}
         if self._token:
             sent["X-Gizwits-User-token"] = self._token
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), sent)
             response = connection.getresponse()

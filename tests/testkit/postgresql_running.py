@@ -20,8 +20,8 @@ from typing import Any
 import psycopg
 
 from . import parts
+from .patience import PATIENCE_S
 
-_START_S = 60
 _SUPERUSER = "postgres"
 _QUICK = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -49,7 +49,7 @@ class Postgresql:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(PATIENCE_S)
 
     def url(self, folder: Path) -> str:
         """The URL of the database that belongs to a data directory: always the same one, empty at first."""
@@ -63,7 +63,7 @@ class Postgresql:
         )
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
                 break
@@ -77,7 +77,7 @@ class Postgresql:
 
     def _run(self, *command: str) -> None:
         process = self._begin(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        output, _ = process.communicate(timeout=_START_S)
+        output, _ = process.communicate(timeout=PATIENCE_S)
         if process.returncode:
             raise RuntimeError("%s: %s" % (command[0], output.decode(errors="replace")))
 

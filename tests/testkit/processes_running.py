@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .patience import PATIENCE_S
 from .repository import ROOT
 
 # What is waited for comes in milliseconds, or after a random wait of some seconds; this is for a loaded machine.
-PATIENCE_S = 45
 _LOOK_AGAIN_S = 0.02
 # The packages are found as in a bare checkout too.
 _FOLDERS = (ROOT, ROOT / "ports" / "linux", ROOT / "tools")

@@ -6,6 +6,8 @@ import pathlib
 import tty
 from collections.abc import Callable
 
+from .patience import PATIENCE_S
+
 
 class PtyPair:
     """`path` is what a program opens as its serial port; the test holds the master end."""
@@ -53,7 +55,7 @@ class PtyPair:
         ready = asyncio.Event()
         loop.add_reader(self._master, ready.set)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await ready.wait()
         finally:
             loop.remove_reader(self._master)

@@ -7,8 +7,9 @@ Of what one recv brings from the broker it takes the first packet, and loses the
 import select
 import socket
 
+from .patience import PATIENCE_S
+
 RECV = 1024
-WAIT_S = 10
 
 
 class ReferenceModule:
@@ -20,15 +21,15 @@ class ReferenceModule:
 
     def http(self, request: bytes) -> bytes:
         """What one recv brings of the answer."""
-        with socket.create_connection(("127.0.0.1", self._http_port), timeout=WAIT_S) as sock:
+        with socket.create_connection(("127.0.0.1", self._http_port), timeout=PATIENCE_S) as sock:
             sock.sendall(request)
-            assert select.select([sock], [], [], WAIT_S)[0], "no answer to %r" % request[:60]
+            assert select.select([sock], [], [], PATIENCE_S)[0], "no answer to %r" % request[:60]
             return sock.recv(RECV)
 
     def connect(self, port: int) -> None:
         """A new connection to the broker, in the place of an older one."""
         self.close()
-        self._mqtt = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+        self._mqtt = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         self._mqtt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, packet: bytes) -> None:

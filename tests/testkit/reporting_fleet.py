@@ -9,7 +9,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gagent import wire
 
-from .cloud_running import PASSCODE, WAIT_S
+from .cloud_running import PASSCODE
+from .patience import PATIENCE_S
 
 
 class ReportingFleet:
@@ -26,7 +27,7 @@ class ReportingFleet:
             client.on_connect = lambda c, u, flags, reason, p, is_in=is_in: reason.is_failure or is_in.set()
             client.connect("127.0.0.1", self._port, keepalive=120)
             client.loop_start()
-            assert is_in.wait(WAIT_S)
+            assert is_in.wait(PATIENCE_S)
 
     def report(self, first: int, rounds: int) -> None:
         """Every device sends `rounds` reports, numbered from `first` on; ConnectionError when the broker is gone."""

@@ -11,6 +11,7 @@ import profiles
 from steps import fold, inline, shake, shorten
 
 from . import parts, vectors
+from .patience import PATIENCE_S
 from .repository import ROOT, chip_sources
 
 TESTS = ROOT / "tests"
@@ -101,7 +102,7 @@ def run(tree: Path, vector_dir: Path, heap: str) -> subprocess.CompletedProcess[
     command = [_command("micropython"), "-X", "heapsize=" + heap, "-m", "upy_runner", str(vector_dir)]
     # Only the compiled tree may be found: not the sources, and not what a person installed for MicroPython.
     env = {"MICROPYPATH": "%s:.frozen" % tree, "PATH": ""}
-    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def chip_vectors() -> dict[str, list[Any]]:

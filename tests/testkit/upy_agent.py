@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from .heard import until
+from .patience import PATIENCE_S
 from .processes_running import ENVIRONMENT
 from .upy_chain import PROCESS, SETTINGS, built
 
-_ANSWER_S = 20
 _IN_REACH = "home sweethome\n"
 
 
@@ -51,14 +51,14 @@ class UpyAgent:
 
     async def _ask(self, line: str) -> str:
         self._writer.write(line.encode() + b"\n")
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await self._reader.readline()
         assert answer, "the agent is gone\n" + self.said[-3000:]
         return answer.decode().strip()
 
     async def connected(self) -> None:
         """Returns when the program polls for the first time."""
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(PATIENCE_S):
             self._reader, self._writer = await self._control.get()
 
     def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

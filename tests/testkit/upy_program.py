@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import parts
 from .heard import until
+from .patience import PATIENCE_S
 from .repository import ROOT
 
 _PORT = ROOT / "ports" / "micropython"
@@ -20,7 +21,6 @@ _PORT = ROOT / "ports" / "micropython"
 _MODULES = (
     ":".join(map(str, (_PORT / "unix" / "controlled", _PORT / "unix", _PORT, _PORT / "board", ROOT))) + ":.frozen"
 )
-PATIENCE_S = 30
 
 PRELUDE = """
 import select

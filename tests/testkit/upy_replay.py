@@ -8,6 +8,7 @@ from typing import Any
 import chip_tree
 
 from . import parts
+from .patience import PATIENCE_S
 from .repository import ROOT
 
 # What transcripts are of -> the packages that it is made of.
@@ -61,4 +62,6 @@ class Replay:
         # Only the tree that was built may be found: not the sources, and not what a person installed.
         env = {"MICROPYPATH": "%s:.frozen" % (self._folder / form), "PATH": ""}
         arguments = [*command, str(transcript)]
-        return subprocess.run(arguments, cwd=self._folder / form, env=env, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            arguments, cwd=self._folder / form, env=env, capture_output=True, text=True, timeout=PATIENCE_S
+        )

@@ -9,7 +9,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from testkit.cloud_running import APP_ID, WAIT_S, RunningCloud
+from testkit.cloud_running import APP_ID, RunningCloud
+
+from .patience import PATIENCE_S
 
 PATH = "/ws/app/v1"
 
@@ -26,7 +28,7 @@ class WebSocketApp:
 
     def next(self) -> dict[str, Any]:
         """The next message."""
-        message: dict[str, Any] = json.loads(self._connection.recv(timeout=WAIT_S))
+        message: dict[str, Any] = json.loads(self._connection.recv(timeout=PATIENCE_S))
         return message
 
     def get(self, cmd: str) -> dict[str, Any]:
@@ -55,7 +57,7 @@ class WebSocketApp:
         """The code with which the server closes; what comes before is passed over."""
         try:
             while True:
-                self._connection.recv(timeout=WAIT_S)
+                self._connection.recv(timeout=PATIENCE_S)
         except ConnectionClosed as closed:
             assert closed.rcvd is not None
             return closed.rcvd.code
@@ -71,5 +73,5 @@ def user_of(cloud: RunningCloud, phone_id: str = "phone") -> dict[str, Any]:
 def websocket_app(cloud: RunningCloud, port: int = 0, **options: Any) -> Iterator[WebSocketApp]:
     """A connection, closed at the end; `port` of another server than the cloud's own."""
     url = "ws://127.0.0.1:%d%s" % (port or cloud.cloud.websocket.port, PATH)
-    with connect(url, open_timeout=WAIT_S, close_timeout=WAIT_S, **options) as connection:
+    with connect(url, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S, **options) as connection:
         yield WebSocketApp(connection)

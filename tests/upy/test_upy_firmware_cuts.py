@@ -16,6 +16,7 @@ import profiles
 import pytest
 from gagent_upy.uplink import READY
 from testkit.image_server import ImageServer
+from testkit.patience import PATIENCE_S
 from testkit.upy_chain import PROCESS, built
 
 pytestmark = pytest.mark.micropython
@@ -112,7 +113,7 @@ class Chip:
         """The lines of `program`, whose power goes within `most` bytes of flash, or somewhere else, or not at all."""
         command = [sys.executable, PROCESS, "--firmware", self.folder, "--form", self._form, "--keep", "--heap", "1M"]
         command += ["--state", self.folder / "state", "--run", program, "GAGENT_CUT=%d" % self._rng.randrange(most)]
-        done = subprocess.run([*map(str, command)], stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run([*map(str, command)], stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S)
         assert done.returncode in (0, CUT_EXIT), done.stderr
         self.cuts += done.returncode == CUT_EXIT
         return done.stderr.splitlines()

@@ -10,6 +10,7 @@ import upy_heap
 from testkit.chain_running import PRODUCT_KEY, PRODUCT_SECRET
 from testkit.heard import until
 from testkit.mcu_on_pty import McuOnPty
+from testkit.patience import PATIENCE_S
 from testkit.upy_agent import upy_agent
 from testkit.upy_chain import UpyChain
 
@@ -69,7 +70,7 @@ def test_a_day_in_a_capped_heap(processes, form):
                     await until(lambda n=n: mcu.simulator.values["timer"] == n, "the MCU is controlled")
 
             async def seen(n):
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE_S):
                     while (await asyncio.to_thread(app.attrs, did)).get("timer") != n:  # noqa: ASYNC110
                         await asyncio.sleep(0.02)
 
