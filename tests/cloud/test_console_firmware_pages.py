@@ -6,7 +6,7 @@ import os
 import pytest
 from localcloud.console_login import set_password
 from localcloud.ota_signing import make_key
-from testkit.browser import DESK, PHONE, chromium, page_of
+from testkit.browser import DESK, PHONE, chromium, page_of, wait_for_notice
 from testkit.cloud_running import PASSCODE, PRODUCT_KEY, mqtt_device, running_cloud
 
 from gagent.firmware import KIND_MCU, build_progress
@@ -90,8 +90,9 @@ def test_the_operator_takes_an_image_from_the_file_to_the_devices(cloud, page, i
     page.wait_for_selector("[data-did='%s'] .state.on:text('done')" % first)
     page.fill("#percent", "100")
     page.fill("#versions", OLD)
+    # All day long, whatever the time is now.
     page.fill("#from", "00:00")
-    page.fill("#to", "23:59")
+    page.fill("#to", "00:00")
     page.fill("#addresses", OTHER_MAC)
     page.click("button:text('Push')")
     page.wait_for_selector("#rules :text('1 address')")
@@ -126,7 +127,7 @@ def test_what_cannot_be_is_said_in_words_and_an_image_is_removed(cloud, page, im
     page.fill("#hard", HARD)
     page.fill("#soft", NEW)
     page.click("button:text('Add')")
-    page.wait_for_selector("#notice.bad:text('already')")
+    wait_for_notice(page, "already")
     page.click("#firmware a")
     page.on("dialog", lambda dialog: dialog.accept())
     page.click("text=Remove this image")

@@ -1,13 +1,15 @@
 """The web console in a real browser: what a person does, and a picture of every page, on a desk and on a phone."""
 
 import json
+import re
 
 import pytest
 from localcloud.certificate import make_certificate
 from localcloud.console_login import set_password
 from localcloud.store.codes import SentCode
-from testkit.browser import DESK, PHONE, chromium, page_of
-from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_SECRET, mqtt_device, running_cloud
+from playwright.sync_api import expect
+from testkit.browser import DESK, PHONE, WAIT_MS, chromium, page_of, wait_for_notice
+from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_SECRET, mqtt_device, running_cloud, wait_until
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
@@ -48,10 +50,16 @@ def page(cloud, browser):
 
 def _sign_up(page, name):
     page.goto("/#/login/new")
+    _make_account(page, name)
+    page.wait_for_selector("h1:text('Devices')")
+
+
+def _make_account(page, name):
+    # The page before has a field of that name too.
+    page.wait_for_selector("h1:text('New account')")
     page.fill("#name", name)
     page.fill("#password", PASSWORD)
     page.click("text=Make account")
-    page.wait_for_selector("h1:text('Devices')")
 
 
 def _add(page, did):
@@ -88,10 +96,25 @@ def test_a_person_makes_an_account_logs_out_and_in(page):
     page.fill("#name", "anna")
     page.fill("#password", "Wrong-word1")
     page.click("button:text('Log in')")
-    page.wait_for_selector("#notice.bad")
+    wait_for_notice(page, "bad: ")
     page.fill("#password", PASSWORD)
     page.click("button:text('Log in')")
     page.wait_for_selector("text=No device is bound")
+
+
+def test_logging_out_shows_the_login_page_once(page):
+    _sign_up(page, "lena")
+    page.evaluate(
+        """() => {
+            window.shown = 0;
+            const count = () => { window.shown += 1; };
+            new MutationObserver(count).observe(document.getElementById("page"), { childList: true });
+        }"""
+    )
+    page.click("text=Log out")
+    page.wait_for_selector("#name")
+    page.evaluate("new Promise((resolve) => setTimeout(resolve))")
+    assert page.evaluate("window.shown") == 1
 
 
 def test_a_page_of_its_own_is_asked_for_without_a_login_and_the_login_comes_first(page):
@@ -109,6 +132,30 @@ def test_the_status_on_the_page_follows_the_device(cloud, page):
         page.goto("/#/devices")
         page.wait_for_selector("#devices .state.on")
     page.wait_for_selector("#devices .state:not(.on)")
+
+
+def test_a_list_of_devices_that_comes_late_does_not_take_the_place_of_the_page_opened_meanwhile(cloud, page):
+    mac = "02112233445d"
+    did = cloud.register(mac)
+    _sign_up(page, "mona")
+    user = page.evaluate("JSON.parse(localStorage.getItem('localcloud.user'))")
+    wait_until(lambda: user["uid"] in cloud.do(_listeners(cloud.cloud)))
+    held = []
+    page.route("**/app/bindings?*", lambda route: held.append(route))
+    # The page hears of it and asks for the list again.
+    with page.expect_request("**/app/bindings?*"):
+        cloud.bind(user["token"], mac)
+    page.goto("/#/device/" + did)
+    page.wait_for_selector("#attr-power")
+    with page.expect_response("**/app/bindings?*"):
+        held[0].continue_()
+    page.evaluate("fetch('/console/about').then((answer) => answer.text())")
+    assert page.is_visible("#attr-power")
+
+
+async def _listeners(cloud):
+    """The users who are logged in to the WebSocket API."""
+    return [session.uid for session in cloud.websocket._serving]
 
 
 def test_every_control_sends_what_it_shows_and_shows_what_the_device_reports(cloud, page):
@@ -159,8 +206,8 @@ def test_a_control_for_a_device_that_is_offline_says_so_and_shows_the_old_state(
     _sign_up(page, "dora")
     _add(page, did)
     page.click("#attr-power")
-    page.wait_for_selector("#notice.bad")
-    page.wait_for_function("!document.querySelector('#attr-power').checked")
+    wait_for_notice(page, "bad: ")
+    page.wait_for_selector("#attr-power:not(:checked)")
 
 
 def test_the_log_tells_in_words_what_crossed_the_cloud(cloud, page):
@@ -200,16 +247,14 @@ def test_a_scanned_code_of_the_operator_binds_the_device(cloud, page):
     _be_operator(page)
     page.goto("/#/operator/devices")
     page.fill("#find", did[:10])
-    page.wait_for_selector("text=1 device")
+    page.wait_for_selector("p:text-is('1 device')")
     page.click("#all-devices [href$='%s']" % did)
     content = page.inner_text("#content")
     page.wait_for_selector(".qr svg")
     # A phone's camera opens what the code says.
     page.goto(content)
     page.click("text=Make an account")
-    page.fill("#name", "hanna")
-    page.fill("#password", PASSWORD)
-    page.click("text=Make account")
+    _make_account(page, "hanna")
     page.click("button:text('Add') >> nth=0")
     page.wait_for_selector("#devices [data-did='%s']" % did)
     assert "code=" not in page.url
@@ -233,8 +278,9 @@ def test_the_operator_adds_products_and_apps(cloud, page):
     page.fill("#definition", "{")
     page.fill("#secret", PRODUCT_SECRET)
     page.click("button:text('Add')")
-    page.wait_for_selector("#notice.bad:text('no JSON')")
+    wait_for_notice(page, "no JSON")
     page.set_input_files("#definition-file", ROOT / "tools" / "demo" / "heatpump.json")
+    expect(page.locator("#definition")).to_have_value(re.compile("entities"), timeout=WAIT_MS)
     page.click("button:text('Add')")
     page.wait_for_selector("#products :text('22 attributes')")
     page.goto("/#/operator/apps")
@@ -247,7 +293,7 @@ def test_a_wrong_operator_password_shows_nothing(page):
     page.goto("/#/operator")
     page.fill("#password", PASSWORD)
     page.click("button:text('Log in')")
-    page.wait_for_selector("#notice.bad")
+    wait_for_notice(page, "bad: ")
     assert page.query_selector("#codes") is None
 
 

@@ -25,9 +25,13 @@ export async function devicesPage() {
   const list = h("div", { class: "card", id: "devices" });
   const more = h("button", { class: "plain", hidden: true, onclick: () => load() }, "More");
   let skip = 0;
+  // An answer to an older look, or to one from before the page was left, is not shown.
+  let looks = 0;
 
   async function load() {
+    const mine = looks;
     const { devices } = await open("GET", `/app/bindings?limit=${PAGE}&skip=${skip}`);
+    if (mine !== looks) return;
     for (const device of devices) {
       const state = stateOf(device);
       states.set(device.did, state);
@@ -41,11 +45,13 @@ export async function devicesPage() {
   }
 
   async function reload() {
+    looks += 1;
+    const mine = looks;
     skip = 0;
     list.replaceChildren();
     states.clear();
     await load();
-    show(h("h1", {}, "Devices"), skip ? list : empty(), more);
+    if (mine === looks) show(h("h1", {}, "Devices"), skip ? list : empty(), more);
   }
 
   const onStatus = (event) => states.get(event.detail.did)?.set(event.detail.online);
@@ -53,6 +59,7 @@ export async function devicesPage() {
   live.addEventListener("bindings", reload);
   await reload();
   return () => {
+    looks += 1;
     live.removeEventListener("status", onStatus);
     live.removeEventListener("bindings", reload);
   };

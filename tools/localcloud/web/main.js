@@ -59,8 +59,9 @@ function logOut() {
   forgetUser();
   forgetOperator();
   disconnect();
-  location.hash = "#/login";
-  route();
+  // Shown once: a second time would take away what was typed meanwhile.
+  if (location.hash === "#/login") route();
+  else location.hash = "#/login";
 }
 
 live.addEventListener("link", (event) => {
