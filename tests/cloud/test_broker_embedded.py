@@ -1,6 +1,8 @@
 """What only the embedded broker does: exact refusals, learning, pacing, and surviving what comes in."""
 
 import asyncio
+import gc
+import itertools
 import logging
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ import paho.mqtt.client as paho
 import pytest
 from localcloud import mqtt_packet as mqtt
 from localcloud.broker import DeviceLogin
+from localcloud.embedded_broker import _SPACING_S
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from testkit.mqtt_parts import (
     DID,
@@ -19,6 +22,7 @@ from testkit.mqtt_parts import (
     raw_client,
     running_broker,
     text,
+    writes_to,
 )
 from testkit.patience import PATIENCE_S
 
@@ -54,7 +58,7 @@ async def test_did_that_is_a_wildcard_is_refused(tmp_path):
 async def test_refused_login_is_one_line_in_the_log(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     async with running_broker("embedded", tmp_path, LOGIN) as bench, raw_client(bench) as device:
-        caplog.clear()
+        _forget(caplog)
         await device.connect(password="AAAAAAAAAA")
         await device.closed()
         assert [record.getMessage() for record in caplog.records] == [
@@ -65,6 +69,8 @@ async def test_refused_login_is_one_line_in_the_log(tmp_path, caplog):
 @in_loop
 async def test_start_and_stop_say_nothing_of_the_library(tmp_path, caplog, recwarn):
     caplog.set_level(logging.DEBUG)
+    _forget(caplog)
+    recwarn.clear()
     async with running_broker("embedded", tmp_path, LOGIN) as bench, raw_client(bench) as device:
         await device.connect()
         await device.subscribe("app2dev/%s/#" % DID)
@@ -97,7 +103,7 @@ async def test_version_5_is_told_that_its_level_is_wrong(tmp_path):
 async def test_garbage_instead_of_a_login_closes_only_its_connection(tmp_path, garbage, caplog):
     async with running_broker("embedded", tmp_path, LOGIN) as bench, raw_client(bench) as device:
         await device.connect()
-        caplog.clear()
+        _forget(caplog)
         async with raw_client(bench) as intruder:
             intruder.send(garbage)
             intruder.writer.write_eof()
@@ -147,8 +153,9 @@ async def test_packet_may_come_in_pieces(tmp_path):
 
 
 @in_loop
-async def test_packets_to_an_original_module_never_share_a_segment(tmp_path):
+async def test_packets_to_an_original_module_never_share_a_segment(tmp_path, monkeypatch):
     async with running_broker("embedded", tmp_path, LOGIN) as bench, raw_client(bench) as module:
+        written = writes_to(module, monkeypatch)
         await module.connect(level=3)
         module.send(mqtt.build_subscribe(1, ["app2dev/%s/#" % DID]) + bytes((mqtt.PINGREQ << 4, 0)))
         while (await bench.presence.next())[0] != "subscribed":
@@ -156,8 +163,12 @@ async def test_packets_to_an_original_module_never_share_a_segment(tmp_path):
         for _ in range(3):
             bench.cloud.publish("app2dev/%s/app" % DID, b"command")
         command = mqtt.build_publish("app2dev/%s/app" % DID, b"command")
-        seen = [await module.segment() for _ in range(5)]
-        assert sorted(seen) == sorted([b"\x90\x03\x00\x01\x00", b"\xd0\x00", command, command, command])
+        for _ in range(5):
+            await module.packet()
+    moments, packets = zip(*written, strict=True)
+    assert packets[0] == b"\x20\x02\x00\x00"
+    assert sorted(packets[1:]) == sorted([b"\x90\x03\x00\x01\x00", b"\xd0\x00", command, command, command])
+    assert all(later - earlier >= _SPACING_S[mqtt.LEVEL_3_1] for earlier, later in itertools.pairwise(moments))
 
 
 @pytest.mark.parametrize("farewell", [b"", bytes((mqtt.DISCONNECT << 4, 0))])
@@ -239,6 +250,7 @@ async def test_client_that_does_not_read_loses_messages_and_holds_up_nobody(tmp_
     async with running_broker("embedded", tmp_path, LOGIN) as bench, raw_client(bench) as device:
         await device.connect(level=3)
         await device.subscribe("app2dev/%s/#" % DID)
+        _forget(caplog)
         for _ in range(600):
             bench.cloud.publish("app2dev/%s/app" % DID, b"x")
         device.send(publish_packet("dev2app/" + DID, b"alive"))
@@ -275,6 +287,12 @@ async def test_ordinary_client_library_is_served_in_both_versions(tmp_path, vers
             await asyncio.to_thread(client.disconnect)
             await asyncio.to_thread(client.loop_stop)
         assert await bench.presence.next() == ("disconnected", DID, "mqtt_disconnect")
+
+
+def _forget(caplog):
+    """What was logged so far, and what would be when that which other tests left behind is collected."""
+    gc.collect()
+    caplog.clear()
 
 
 async def _message(bench):

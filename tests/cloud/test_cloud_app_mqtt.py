@@ -32,6 +32,7 @@ class Home:
         answer = cloud.app("POST", "/app/users", {"phone_id": "phone of " + self.mac}).json
         self.uid, self.token = answer["uid"], answer["token"]
         assert cloud.bind(self.token, self.mac).status == 201
+        cloud.do(_settle(cloud.cloud))
 
 
 def test_an_app_hears_its_device_and_commands_it(both):
@@ -102,6 +103,7 @@ def test_logout_ends_the_session_and_the_token(both):
 def test_a_device_that_is_unbound_is_not_heard_any_more(both):
     home, second = Home(both), Home(both)
     assert both.bind(home.token, second.mac).status == 201
+    both.do(_settle(both.cloud))
     filters = ("dev2app/" + home.did, "dev2app/" + second.did)
     with (
         mqtt_device(both, home.did) as kept,

@@ -4,9 +4,11 @@ import threading
 from collections import Counter
 
 import pytest
+from localcloud.store import database
 from localcloud.store.bindings import OPEN, OWNED, SHARED
 from localcloud.store.store import open_store
 from testkit import databases, device_state
+from testkit.patience import PATIENCE_S
 
 WORKERS = 4
 ROUNDS = 15
@@ -14,7 +16,9 @@ PRODUCT_KEY = "aa" * 16
 
 
 @pytest.fixture
-def stores(tmp_path):
+def stores(tmp_path, monkeypatch):
+    # Who holds the lock may be held up itself, longer than a cloud would wait.
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", PATIENCE_S * 1000)
     found = [open_store(databases.url_of(tmp_path)) for _ in range(WORKERS)]
     yield found
     for store in found:

@@ -112,14 +112,15 @@ def test_unbind_wants_a_list_of_dids(cloud, body):
     assert cloud.app("DELETE", "/app/bindings", body, cloud.user()).code == 9015
 
 
-@pytest.mark.parametrize("off", [-290, 290])
+# Until it is looked at a time stamp only grows older: it is a minute away from the limit that it moves towards.
+@pytest.mark.parametrize("off", [-240, 290])
 def test_a_clock_may_be_off_by_less_than_five_minutes(cloud, off):
     cloud.register("CC01")
     stamp = str(int(time.time()) + off)
     assert _bind_with(cloud, stamp, _signature(stamp).upper()).status == 201
 
 
-@pytest.mark.parametrize("off", [-310, 310])
+@pytest.mark.parametrize("off", [-310, 360])
 def test_a_clock_that_is_off_by_more_is_refused(cloud, off):
     stamp = str(int(time.time()) + off)
     assert _bind_with(cloud, stamp, _signature(stamp)).code == 9043

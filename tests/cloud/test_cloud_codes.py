@@ -9,11 +9,12 @@ import time
 import zlib
 
 import pytest
-from localcloud import captcha
+from localcloud import captcha, hook
 from localcloud.store import codes as stored
 from localcloud.store.codes import MAX_TRIES
 from localcloud.store.products import App
 from testkit.cloud_running import APP_ID, running_cloud
+from testkit.patience import PATIENCE_S
 from testkit.people import OTHER_PASSWORD, PASSWORD, app_token, ask, create, login, outbox, path_of, sms_code
 
 
@@ -240,6 +241,12 @@ def test_a_reset_that_cannot_be_says_why(cloud, form, code):
     assert cloud.app("POST", "/app/reset_password", form).code == code
 
 
+@pytest.fixture
+def patient_hooks(monkeypatch):
+    """An interpreter that starts on a busy machine may take longer than an app would wait."""
+    monkeypatch.setattr(hook, "TIMEOUT", PATIENCE_S)
+
+
 SENDER = """
 import json, sys
 with open(sys.argv[1], "a") as file:
@@ -249,7 +256,7 @@ sys.exit(int(sys.argv[2]))
 
 
 @pytest.mark.parametrize("status", [0, 1, 3])
-def test_a_sender_of_the_operators_gets_the_code_and_the_outbox_does_not(tmp_path, status):
+def test_a_sender_of_the_operators_gets_the_code_and_the_outbox_does_not(tmp_path, patient_hooks, status):
     sender = (sys.executable, "-c", SENDER, str(tmp_path / "sent"), str(status))
     with running_cloud(tmp_path / "data", sender=sender) as cloud:
         reply = ask(cloud, "POST", "/app/sms_code", phone="+4915100040")
@@ -274,7 +281,7 @@ if claim["token"] == "alias":
 """
 
 
-def test_a_third_party_user_is_who_the_hook_says(tmp_path):
+def test_a_third_party_user_is_who_the_hook_says(tmp_path, patient_hooks):
     def enter(token, **more):
         return create(cloud, authData={"src": "google", "uid": "g1", "token": token, **more})
 

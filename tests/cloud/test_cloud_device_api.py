@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from testkit.cloud_running import PASSCODE, PRODUCT_KEY, RunningCloud, mqtt_device, running_cloud
+from testkit.cloud_running import PASSCODE, PRODUCT_KEY, RunningCloud, mqtt_device, running_cloud, wait_until
 from testkit.patience import PATIENCE_S
 
 # What reference modules search for in the raw bytes of any answer.
@@ -84,8 +84,9 @@ def test_the_advertised_host_of_the_settings_goes_before_the_address_of_the_requ
 def test_a_did_of_another_cloud_is_adopted_and_its_passcode_learned_from_the_first_login(fresh_cloud):
     assert fresh_cloud.request("GET", "/dev/devices/" + ADOPTED).status == 200
     with mqtt_device(fresh_cloud, ADOPTED, passcode="FIRSTLOGIN"):
-        device = fresh_cloud.cloud.store.devices.get(ADOPTED)
-    assert (device.passcode, device.product_key) == ("FIRSTLOGIN", PRODUCT_KEY)
+        # Learned from what it subscribes to, after it was told that it has.
+        wait_until(lambda: fresh_cloud.cloud.store.devices.get(ADOPTED).product_key == PRODUCT_KEY)
+    assert fresh_cloud.cloud.store.devices.get(ADOPTED).passcode == "FIRSTLOGIN"
 
 
 def test_a_device_that_never_asked_over_http_is_adopted_at_its_first_login(fresh_cloud):

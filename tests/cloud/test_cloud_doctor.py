@@ -1,5 +1,6 @@
 """`localcloud doctor` and `localcloud console`: what a person is told, in a process of its own."""
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -13,9 +14,17 @@ from localcloud.settings import Settings
 from testkit.cloud_running import running_cloud
 from testkit.patience import PATIENCE_S
 
+# A cloud on a busy machine may take longer to answer than the doctor waits.
+_PATIENT = """
+import sys
+from localcloud import __main__, doctor_probes
+doctor_probes.TIMEOUT_S = %d
+sys.exit(__main__.main())
+"""
 
-def _run(folder, *args, stdin=""):
-    command = [sys.executable, "-m", "localcloud", *map(str, args), "--data", str(folder)]
+
+def _run(folder, *args, stdin="", start=("-m", "localcloud")):
+    command = [sys.executable, *start, *map(str, args), "--data", str(folder)]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
@@ -30,7 +39,7 @@ def test_a_cloud_that_runs_and_lacks_nothing_is_found_good(tmp_path):
     with running_cloud(tmp_path, https_port=0, mqtts_port=0) as cloud:
         http, mqtt, websocket = cloud.cloud.http_port, cloud.cloud.mqtt_port, cloud.cloud.websocket.port
         ports = ("--http-port", http, "--mqtt-port", mqtt, "--ws-port", websocket)
-        result = _run(tmp_path, "doctor", "--host", "127.0.0.1", *ports)
+        result = _run(tmp_path, "doctor", "--host", "127.0.0.1", *ports, start=("-c", _PATIENT % PATIENCE_S))
     states = _states(result.stdout)
     assert {states[layer] for layer in ("clock", "data", "HTTP", "MQTT", "WebSocket", "TLS")} == {"ok"}
     assert "FAIL" not in result.stdout
@@ -38,8 +47,9 @@ def test_a_cloud_that_runs_and_lacks_nothing_is_found_good(tmp_path):
 
 
 def test_what_does_not_answer_is_a_failure_with_what_to_do_and_status_1(tmp_path):
-    ports = [word for flag in ("--http-port", "--mqtt-port", "--ws-port") for word in (flag, _free_port())]
-    result = _run(tmp_path, "doctor", "--host", "127.0.0.1", *ports)
+    with _deaf_port() as port:
+        ports = [word for flag in ("--http-port", "--mqtt-port", "--ws-port") for word in (flag, port)]
+        result = _run(tmp_path, "doctor", "--host", "127.0.0.1", *ports)
     states = _states(result.stdout)
     assert {states[layer] for layer in ("HTTP", "MQTT", "WebSocket", "products")} == {"FAIL"}
     assert (states["console"], states["TLS"], states["DNS"]) == ("note", "note", "note")
@@ -50,7 +60,8 @@ def test_what_does_not_answer_is_a_failure_with_what_to_do_and_status_1(tmp_path
 
 def test_a_database_that_is_none_is_a_failure_and_the_rest_is_examined(tmp_path):
     (tmp_path / "cloud.db").write_bytes(b"my diary" * 1000)
-    result = _run(tmp_path, "doctor", "--http-port", _free_port())
+    with _deaf_port() as port:
+        result = _run(tmp_path, "doctor", "--http-port", port)
     assert _states(result.stdout)["data"] == "FAIL"
     assert "HTTP" in _states(result.stdout)
 
@@ -80,7 +91,8 @@ def _asked(probe, other, port):
     return is_good
 
 
-def test_a_broker_that_lets_strangers_in_is_told():
+def test_a_broker_that_lets_strangers_in_is_told(monkeypatch):
+    monkeypatch.setattr(doctor_probes, "TIMEOUT_S", PATIENCE_S)
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def answer():
@@ -112,6 +124,9 @@ def test_a_weak_operator_password_is_refused(tmp_path, password):
     assert result.stderr.startswith("localcloud: password: expected")
 
 
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+@contextlib.contextmanager
+def _deaf_port():
+    """A port that is taken, so that nobody else listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import threading
 import time
 
@@ -43,7 +44,7 @@ class Writer:
         while not self._is_over.is_set():
             number += 1
             # While the cloud is dead nothing is acknowledged, and nothing need be there.
-            with contextlib.suppress(OSError, ValueError, KeyError):
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
                 self._write_once("%012X" % (0xA00000 + number))
 
     def _write_once(self, mac):

@@ -27,7 +27,8 @@ def test_register_report_control_and_reset_through_mosquitto(tmp_path):
             assert SCHEMA.decode_control(wire.decode(payload).p0) == {"level": 10}
             assert cloud.request("DELETE", "/dev/devices", "did=%s&passcode=%s" % (did, PASSCODE)).status == 200
             assert device.is_gone.wait(PATIENCE_S)
-        assert not cloud.cloud.sessions.is_online(did)
+        # The cloud reads it in mosquitto's log.
+        wait_until(lambda: not cloud.cloud.sessions.is_online(did))
 
 
 @pytest.mark.mosquitto

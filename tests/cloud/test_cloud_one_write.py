@@ -15,7 +15,7 @@ ROUNDS = 40
 def _read_once(cloud: RunningCloud, request: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         sock.sendall(request)
-        assert select.select([sock], [], [], 10)[0]
+        assert select.select([sock], [], [], PATIENCE_S)[0]
         return sock.recv(1024)
 
 
@@ -74,7 +74,7 @@ def test_two_requests_on_one_connection_are_answered_in_turn(cloud):
     with socket.create_connection(("127.0.0.1", cloud.cloud.http_port), timeout=PATIENCE_S) as sock:
         for _ in range(2):
             sock.sendall(request)
-            assert select.select([sock], [], [], 10)[0]
+            assert select.select([sock], [], [], PATIENCE_S)[0]
             answer = sock.recv(1024)
             assert answer.startswith(b"HTTP/1.1 404 ")
             assert answer.endswith(b"0\r\n\r\n")

@@ -18,7 +18,7 @@ from localcloud.ota_rules import Asker, choose, covers, share
 from localcloud.ota_service import OtaService, parse_progress
 from localcloud.ota_signing import load_key, make_key
 from localcloud.store.firmware import Firmware, PushRule
-from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_KEY, PRODUCT_SECRET, mqtt_device
+from testkit.cloud_running import LAMP, PASSCODE, PRODUCT_KEY, PRODUCT_SECRET, mqtt_device, wait_until
 from testkit.patience import PATIENCE_S
 
 from gagent.firmware import KIND_MCU, KIND_MODULE, build_progress, signed_message
@@ -134,7 +134,7 @@ def test_head_and_first_part_of_an_image_come_in_one_segment_and_the_head_is_sho
 
     make_key_once(fresh)
     firmware = add(fresh, name="p" * 100 + ".bin", content=IMAGE[:300])
-    with socket.create_connection(("127.0.0.1", fresh.cloud.http_port)) as sock:
+    with socket.create_connection(("127.0.0.1", fresh.cloud.http_port), timeout=PATIENCE_S) as sock:
         sock.sendall(b"GET /dev/ota/v4.1/download/%d HTTP/1.1\r\nHost: api.gizwits.com\r\n\r\n" % firmware.id)
         first = sock.recv(4096)
     head, _, body = first.partition(b"\r\n\r\n")
@@ -206,11 +206,11 @@ def test_devices_on_line_are_told_once_and_what_they_say_of_it_is_kept(fresh):
         progress = build_progress(40, KIND_MCU, HARD, NEW, "installing")
         device.publish(encode_service(SERVICE_OTA_PROGRESS, progress), "cli2ser_req")
         upgrades = fresh.cloud.store.upgrades
-        wait_for(lambda: upgrades.get(did, firmware.id).percent == 40)
+        wait_until(lambda: upgrades.get(did, firmware.id).percent == 40)
         assert upgrades.get(did, firmware.id).state == "under way"
         failed = build_progress(40, KIND_MCU, HARD, NEW, "failed: no room")
         device.publish(encode_service(SERVICE_OTA_PROGRESS, failed), "cli2ser_req")
-        wait_for(lambda: upgrades.get(did, firmware.id).state == "failed")
+        wait_until(lambda: upgrades.get(did, firmware.id).state == "failed")
         assert upgrades.get(did, firmware.id).detail == "failed: no room"
 
 
@@ -220,13 +220,6 @@ def next_notice(device):
         topic, payload = device.heard.get(timeout=PATIENCE_S)
         if payload[4:6] != b"\x02\x10":
             return topic, payload
-
-
-def wait_for(condition, timeout_s=10):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_device_is_told_again_only_after_a_day(fresh):
@@ -395,7 +388,7 @@ def test_a_version_that_comes_over_mqtt_is_a_result_too(fresh):
         text = ("%s,%s" % (HARD, NEW)).encode()
         data = len(text).to_bytes(2, "big") + text
         device.publish(encode_service(0x021C, b"\0\2" + len(data).to_bytes(2, "big") + data), "cli2ser_req")
-        wait_for(lambda: fresh.cloud.store.firmware.get(firmware.id).verified_at)
+        wait_until(lambda: fresh.cloud.store.firmware.get(firmware.id).verified_at)
     assert fresh.cloud.store.upgrades.get(did, firmware.id).state == "done"
 
 

@@ -9,6 +9,7 @@ from localcloud.http_server import HttpServer
 from localcloud.listener import ListenError
 from localcloud.settings import Settings
 from starlette.responses import StreamingResponse
+from testkit.patience import PATIENCE_S
 
 FREE = {"http_host": "127.0.0.1", "mqtt_host": "127.0.0.1", "mqtt_port": 0, "ws_port": 0, "wss_port": 0}
 
@@ -28,7 +29,7 @@ def test_an_answer_longer_than_any_buffer_arrives_whole():
         await server.start("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
         await server.stop()
         return answer

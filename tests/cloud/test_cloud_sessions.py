@@ -1,8 +1,10 @@
 """When a packet may go out to a device, without a broker."""
 
 import asyncio
+import time
 
 import pytest
+from localcloud import presence
 from localcloud.accounts import Accounts
 from localcloud.errors import DEVICE_OFFLINE, REQUEST_THROTTLED, ApiError
 from localcloud.events import LocalBus
@@ -21,6 +23,7 @@ def store(tmp_path):
 
 
 def _sessions(store, **limits) -> Sessions:
+    limits = {"subscribe_timeout": PATIENCE_S, **limits}
     return Sessions(store.device_sessions, Accounts(store, adopt=True), LocalBus(), **limits)
 
 
@@ -83,14 +86,16 @@ def test_a_command_for_an_older_session_is_not_sent_into_the_new_one(store):
     asyncio.run(scene())
 
 
-def test_who_sends_more_than_a_device_can_take_is_throttled(store):
+def test_who_sends_more_than_a_device_can_take_is_throttled(store, monkeypatch):
+    # Longer than any command waits: however slow this machine is, the second is one too many.
+    monkeypatch.setattr(presence, "PACKET_GAP", PATIENCE_S)
+
     async def scene():
         sessions = _sessions(store, max_wait=0.3)
         _connect(sessions)
         sessions.device_subscribed(DID, "app2dev/%s/#" % DID)
         codes = await asyncio.gather(*(_outcome(sessions) for _ in range(20)))
-        assert codes[0] is None
-        assert codes[-1] == REQUEST_THROTTLED
+        assert codes == [None] + 19 * [REQUEST_THROTTLED]
 
     async def _outcome(sessions):
         try:
@@ -98,6 +103,25 @@ def test_who_sends_more_than_a_device_can_take_is_throttled(store):
         except ApiError as error:
             return error.code
 
+    asyncio.run(scene())
+
+
+def test_a_packet_that_went_out_late_keeps_the_next_one_waiting(store, monkeypatch):
+    """Its turn was long ago: the thread was held up."""
+
+    async def scene():
+        sessions = _sessions(store)
+        _connect(sessions)
+        sessions.device_subscribed(DID, "app2dev/%s/#" % DID)
+        monkeypatch.setattr(presence, "PACKET_GAP", 0)
+        await sessions.wait_turn(DID)
+        monkeypatch.setattr(presence, "PACKET_GAP", gap)
+        sent_at = time.monotonic()
+        sessions.sent(DID)
+        await sessions.wait_turn(DID)
+        assert time.monotonic() - sent_at >= gap
+
+    gap = presence.PACKET_GAP
     asyncio.run(scene())
 
 

@@ -6,9 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from localcloud.accounts import Accounts
+from localcloud.events import LocalBus
 from localcloud.mqtt import CloudMqtt
+from localcloud.presence import Sessions
 from localcloud.shared_broker import parse_url
-from localcloud.shared_presence import UPTIME_ERROR_S
+from localcloud.shared_presence import UPTIME_ERROR_S, SharedPresence
+from localcloud.store.store import open_store
 from testkit.app_on_mqtt import app_on_mqtt
 from testkit.cloud_running import mqtt_device, running_cloud, wait_until
 from testkit.patience import PATIENCE_S
@@ -54,7 +58,13 @@ def test_an_app_hears_its_device_and_is_counted(shared):
     with mqtt_device(shared, did) as device:
         device.subscribe("ser2cli_res/" + did)
         with app_on_mqtt(shared, answer["uid"], answer["token"], "dev2app/" + did) as app:
-            device.publish(REPORT)
+
+            def is_heard():
+                device.publish(REPORT)
+                return not app.heard.empty()
+
+            # Nothing tells when the broker knows of the binding but a report that gets through.
+            wait_until(is_heard)
             assert app.heard.get(timeout=PATIENCE_S) == ("dev2app/" + did, REPORT)
             topic, payload = device.heard.get(timeout=PATIENCE_S)
             while payload != bytes.fromhex("0000000302100001"):
@@ -93,7 +103,7 @@ def test_a_message_that_was_not_acked_comes_again_with_the_same_packet_id(mosqui
         session = CloudMqtt(got.put_nowait, ("test/again",), qos=1)
         await parse_url(mosquitto.url, Path("none")).connect(session, "kept-session")
         publish(session)
-        heard = [await asyncio.wait_for(got.get(), 10) for _ in range(2)]
+        heard = [await asyncio.wait_for(got.get(), PATIENCE_S) for _ in range(2)]
         await session.stop()
         return heard
 
@@ -107,6 +117,17 @@ def test_a_message_that_was_not_acked_comes_again_with_the_same_packet_id(mosqui
     first, again = asyncio.run(scene())
     assert [message._replace(again=True) for message in first] == again
     assert len({message.packet_id for message in again} - {0}) == 2
+
+
+@pytest.mark.parametrize(("linked", "is_online"), [(61, True), (10, False)])
+def test_an_uptime_that_comes_late_ends_no_session_that_began_after_the_link_to_the_broker(tmp_path, linked, is_online):
+    with contextlib.closing(open_store("sqlite:///%s" % (tmp_path / "cloud.db"))) as store:
+        accounts = Accounts(store, adopt=True)
+        sessions = Sessions(store.device_sessions, accounts, LocalBus())
+        now = time.time()
+        store.device_sessions.begin("5A0006", now - 60, "10.0.0.1", 120)
+        SharedPresence(sessions, None, accounts).receive_uptime(b"5 seconds", now - linked)
+        assert sessions.is_online("5A0006") is is_online
 
 
 def test_devices_of_a_broker_that_began_anew_are_offline(tmp_path):

@@ -31,7 +31,7 @@ def test_a_file_in_pieces_is_kept_whole_and_apps_are_not_sent_it(each, size):
     packet = publish_packet("dev2app/" + did, payload)
     with socket.create_connection(("127.0.0.1", each.cloud.mqtt_port), timeout=PATIENCE_S) as sock:
         sock.sendall(connect_packet(did, did, PASSCODE, level=3))
-        assert sock.recv(4) == b"\x20\x02\x00\x00"
+        assert sock.recv(4, socket.MSG_WAITALL) == b"\x20\x02\x00\x00"
         for start in range(0, len(packet), 16000):
             sock.sendall(packet[start : start + 16000])
             time.sleep(0.01)  # pieces of their own on the wire: the module writes them as they come from the MCU
@@ -51,7 +51,7 @@ def test_the_longest_p0_is_a_report_and_no_file(fresh_cloud):
     payload = wire.encode(wire.CLOUD_REPORT, b"\x06" + bytes(MAX_P0 - 1))
     with socket.create_connection(("127.0.0.1", fresh_cloud.cloud.mqtt_port), timeout=PATIENCE_S) as sock:
         sock.sendall(connect_packet(did, did, PASSCODE, level=3))
-        assert sock.recv(4) == b"\x20\x02\x00\x00"
+        assert sock.recv(4, socket.MSG_WAITALL) == b"\x20\x02\x00\x00"
         sock.sendall(publish_packet("dev2app/" + did, payload))
         wait_until(lambda: told)
     assert told[0].kind == "message"

@@ -7,10 +7,12 @@ import pytest
 from localcloud import console, console_files, console_login
 from localcloud.console_login import set_password
 from localcloud.console_routes import CONSOLE_ROUTES
+from localcloud.limits import GUESSES
 from localcloud.settings import Settings, SettingsError, read_settings
 from localcloud.store.codes import SentCode
-from testkit.cloud_running import LAMP, PRODUCT_SECRET, mqtt_device, running_cloud
+from testkit.cloud_running import LAMP, PRODUCT_SECRET, mqtt_device, running_cloud, wait_until
 from testkit.patience import PATIENCE_S
+from testkit.people import guess
 
 from gagent import wire
 from mcu_proto.datapoint import Schema
@@ -93,9 +95,9 @@ async def _change(cloud):
 def test_operator_passwords_cannot_be_tried_for_ever(tmp_path):
     with running_cloud(tmp_path) as cloud:
         cloud.do(_prepare(cloud.cloud))
-        codes = [cloud.request("POST", "/console/operator", b'{"password": "Wrong-word1"}').code for _ in range(12)]
-        assert codes[0] == 9020
-        assert codes[-1] == 9041
+        wrong = b'{"password": "Wrong-word1"}'
+        codes = guess(lambda: cloud.request("POST", "/console/operator", wrong).code, *GUESSES)
+        assert set(codes[:-1]) == {9020}
 
 
 def test_the_console_knows_its_ports_before_anybody_logs_in(cloud):
@@ -138,7 +140,8 @@ def test_the_log_has_what_crossed_and_who_came_in_words_newest_first(cloud):
         device.publish(wire.encode(wire.CLOUD_REPORT, b"\x04"))
         device.publish(wire.encode(wire.CLOUD_REPORT, b"\x06abc"))
         device.publish(b"garbage")
-        rows = _rows_of(cloud, did, token, 6)
+        wait_until(lambda: len(_rows_of(cloud, did, token)) == 6)
+        rows = _rows_of(cloud, did, token)
     told = [(row["way"], row["words"].split(":")[0], row["attrs"]) for row in reversed(rows)][1:]
     state = {"power": False, "mode": "white", "level": 12.5, "scene": "00000000", "heat": -20}
     assert told == [
@@ -154,13 +157,8 @@ def test_the_log_has_what_crossed_and_who_came_in_words_newest_first(cloud):
     assert older == rows[-1]
 
 
-def _rows_of(cloud, did, token, at_least):
-    deadline = time.monotonic() + 10
-    while True:
-        rows = cloud.app("GET", "/console/log/" + did, token=token).json["rows"]
-        if len(rows) >= at_least:
-            return rows
-        assert time.monotonic() < deadline, rows
+def _rows_of(cloud, did, token):
+    return cloud.app("GET", "/console/log/" + did, token=token).json["rows"]
 
 
 @pytest.mark.parametrize("query", ["before=x", "before=nan", "limit=0", "limit=201", "before=1e999"])

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from localcloud.mosquitto_senders import Senders
+from testkit.patience import PATIENCE_S
 
 
 def _scene(script):
@@ -16,7 +17,7 @@ def _scene(script):
         for line in script[1]:
             senders.saw(*line)
         asked += [asyncio.create_task(senders.sender(*question)) for question in script[2]]
-        return await asyncio.wait_for(asyncio.gather(*asked), 10)
+        return await asyncio.wait_for(asyncio.gather(*asked), PATIENCE_S)
 
     return asyncio.run(run())
 

@@ -126,6 +126,6 @@ def _read(data, max_body):
     async def read():
         reader = asyncio.StreamReader()
         reader.feed_data(data)
-        return await mqtt.read_packet(reader, max_body, idle_s=1, gap_s=1)
+        return await mqtt.read_packet(reader, max_body, idle_s=None, gap_s=None)
 
     return asyncio.run(read())

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .cloud_running import Reply
+from .cloud_running import Reply, wait_until
 from .patience import PATIENCE_S
 
 _HTTP = re.compile(r"device API on http://[^:]+:(\d+)/")
@@ -55,7 +56,7 @@ class CloudProcess:
         assert self._process.poll() is None, "\n".join(self.lines)
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """As a power cut would; a broker that it started is gone too."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -96,6 +97,15 @@ class CloudProcess:
         if process is not None:
             process.send_signal(number)
             process.wait(PATIENCE_S)
-            self._reader.join(5)
+            self._reader.join(PATIENCE_S)
             if process.stderr is not None:
                 process.stderr.close()
+            if "://" not in self._settings.get("broker", ""):
+                # The kernel ends a mosquitto with its cloud, but not at the same moment.
+                wait_until(lambda: not _listens(self.mqtt_port))
+
+
+def _listens(port: int) -> bool:
+    """Whether anybody has that port."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

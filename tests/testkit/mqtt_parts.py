@@ -19,8 +19,6 @@ PASSCODE = "BDGWMHRXWX"
 LOGIN = DeviceLogin(DID, PASSCODE, PRODUCT_KEY, False)
 OTHER = DeviceLogin("OtherDevice00000000002", "QWERTYUIOP", PRODUCT_KEY, False)
 
-# Long enough for a loaded machine; what is waited for comes in milliseconds, or never.
-
 Bench = namedtuple("Bench", "broker store presence cloud messages")
 
 
@@ -169,6 +167,20 @@ async def running_broker(kind, data_dir, *logins, subscriptions=("dev2app/#",)):
     finally:
         await cloud.stop()
         await broker.stop()
+
+
+def writes_to(client, monkeypatch):
+    """(moment, bytes) of every write of a broker in this loop to a client, from now on."""
+    written, write = [], asyncio.StreamWriter.write
+    address = client.writer.get_extra_info("sockname")
+
+    def noting(writer, data):
+        if writer.get_extra_info("peername") == address:
+            written.append((asyncio.get_running_loop().time(), bytes(data)))
+        write(writer, data)
+
+    monkeypatch.setattr(asyncio.StreamWriter, "write", noting)
+    return written
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from testkit.cloud_running import APP_ID, RunningCloud
+from testkit.patience import PATIENCE_S
 from testkit.people import app_token
 from testkit.repository import ROOT
 
@@ -82,7 +83,7 @@ def fuzz(
     @given(case=st.one_of(strategies))
     def run(case: Any) -> None:
         case.headers = {**(case.headers or {}), **headers}
-        response = case.call(base_url=base_url)
+        response = case.call(base_url=base_url, timeout=PATIENCE_S)
         words = _checked(case, response)
         answers[words] = answers.get(words, 0) + 1
 

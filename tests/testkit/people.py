@@ -2,7 +2,10 @@
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
+
+from localcloud.errors import REQUEST_THROTTLED
 
 from .cloud_running import Reply, RunningCloud
 
@@ -17,6 +20,18 @@ def create(cloud: RunningCloud, **form: Any) -> Reply:
 
 def login(cloud: RunningCloud, username: str, password: str = PASSWORD) -> Reply:
     return cloud.app("POST", "/app/login", {"username": username, "password": password, "lang": "en"})
+
+
+def guess(try_one: Callable[[], int], at_once: int, a_minute: float) -> list[int]:
+    """The codes of wrong tries up to the first that is not looked at; no sooner and no later than those rates say."""
+    began = time.monotonic()
+    codes = [try_one()]
+    while codes[-1] != REQUEST_THROTTLED:
+        codes.append(try_one())
+    # Each try takes a machine's time, in which the next one is granted.
+    granted = at_once + (time.monotonic() - began) * a_minute / 60
+    assert at_once <= len(codes) - 1 <= granted, codes
+    return codes
 
 
 def app_token(cloud: RunningCloud) -> str:

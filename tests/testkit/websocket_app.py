@@ -73,5 +73,7 @@ def user_of(cloud: RunningCloud, phone_id: str = "phone") -> dict[str, Any]:
 def websocket_app(cloud: RunningCloud, port: int = 0, **options: Any) -> Iterator[WebSocketApp]:
     """A connection, closed at the end; `port` of another server than the cloud's own."""
     url = "ws://127.0.0.1:%d%s" % (port or cloud.cloud.websocket.port, PATH)
-    with connect(url, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S, **options) as connection:
+    # No pings of the library's own: they would end the connection to a server that is held up.
+    patient = {"open_timeout": PATIENCE_S, "close_timeout": PATIENCE_S, "ping_interval": None}
+    with connect(url, **{**patient, **options}) as connection:
         yield WebSocketApp(connection)

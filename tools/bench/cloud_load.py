@@ -140,7 +140,8 @@ class App:
 
     def _ask(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        while not self._is_over.wait(ASK_S):
+        # Once at least: there is always something to tell.
+        while not self._took or not self._is_over.wait(ASK_S):
             began = time.monotonic()
             connection.request("GET", self._path, headers={"X-Gizwits-Application-Id": "0" * 32})
             connection.getresponse().read()

@@ -10,7 +10,7 @@ from mcu import Mcu
 from mcu_proto.const import CMD_P0_DOWN, CMD_P0_UP, ack_of
 
 # Nothing at all for so long: what has not come by then does not come.
-_QUIET_S = 3
+_QUIET_S = 30
 
 
 class Traffic:

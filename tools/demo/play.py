@@ -115,7 +115,6 @@ class Demo:
             seen = agent.snapshot()
             self._story.step("module", "the MCU told who it is: product %s" % seen["product_key"])
             self._check_product(seen["product_key"])
-            await self._until(lambda: bool(cloud.sessions.is_online(agent.snapshot()["did"])), "the device is online")
             device = await self._bind(cloud, app, seen["product_key"])
             await app.control_raw(device["did"], b"\x02")
             answer = await self._until_message(app, device["did"])
@@ -127,7 +126,10 @@ class Demo:
     async def _bind(self, cloud: Cloud, app: OpenApiClient, product_key: str) -> dict[str, Any]:
         product = cloud.store.products.get(product_key)
         assert product is not None
-        mac = self._gateway.runners[0].agent.snapshot()["mac"]
+        agent = self._gateway.runners[0].agent
+        # The broker answers the module first, and tells the cloud then.
+        await self._until(lambda: bool(cloud.sessions.is_online(agent.snapshot()["did"])), "the device is online")
+        mac = agent.snapshot()["mac"]
         await app.create_user("demo-phone")
         device = await app.bind(product_key, product.secret, mac)
         if not device["is_online"]:

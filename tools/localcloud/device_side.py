@@ -94,6 +94,7 @@ class DeviceSide:
     def publish(self, did: str, client: str, payload: bytes) -> None:
         """Sends an envelope to a device whose turn it is."""
         self._link.publish(topics.app2dev(did, client), payload)
+        self.sessions.sent(did)
 
     def send_service(self, did: str, payload: bytes) -> None:
         """Sends a device a message of the service itself."""

@@ -7,6 +7,8 @@ import socket
 import threading
 
 TIMEOUT_S = 3.0
+# For a name.
+RESOLVE_S = 3.0
 # Any 32 hex digits are an app id; a cloud that wants listed ones answers with its error, which is an answer too.
 APP_ID = "d0" * 16
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
@@ -91,7 +93,7 @@ def resolve(name: str) -> set[str]:
     # The resolver knows no timeout; a thread that is still asking is left behind.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(TIMEOUT_S)
+    asking.join(RESOLVE_S)
     return set(found)
 
 

@@ -148,12 +148,12 @@ class ClientSession(ReaderAdapter, WriterAdapter):
         """Write what is due, and come back when the pause after it is over."""
         loop = asyncio.get_running_loop()
         while self._outbox and self._send_timer is None and not self._writer.is_closing():
-            now = loop.time()
-            if now < self._next_send:
+            if loop.time() < self._next_send:
                 self._send_timer = loop.call_at(self._next_send, self._resume)
                 return
             self._writer.write(self._outbox.popleft())
-            self._next_send = now + self._spacing_s
+            # Counted from after the write: whoever was held up before it must not send the next one right behind.
+            self._next_send = loop.time() + self._spacing_s
 
     def _resume(self) -> None:
         self._send_timer = None

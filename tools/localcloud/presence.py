@@ -10,6 +10,7 @@ closed in the records then.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -54,6 +55,8 @@ class Sessions:
         self._on_listening = on_listening
         self._subscribe_timeout = subscribe_timeout
         self._max_wait = max_wait
+        # did -> when this worker last sent it something
+        self._sent_at: dict[str, float] = {}
 
     def all_gone(self, reason: str) -> None:
         """Everything is offline: closes what the records still show as online."""
@@ -79,11 +82,18 @@ class Sessions:
         turn = self._sessions.take_turn(session, now, PACKET_GAP, self._max_wait)
         if turn is None:
             raise ApiError(REQUEST_THROTTLED, "too many commands are waiting for this device")
-        if turn <= now:
+        if turn <= now and self._gap_left(did) <= 0:
             return
         await asyncio.sleep(turn - now)
+        # The packet before may have woken late, or waited for the database: then it went out after its turn.
+        while (left := self._gap_left(did)) > 0:  # noqa: ASYNC110  others send too while it waits
+            await asyncio.sleep(left)
         if not self._lasts(session):
             raise ApiError(DEVICE_OFFLINE, "it went offline before the command was sent")
+
+    def sent(self, did: str) -> None:
+        """A packet whose turn it was goes out at this moment."""
+        self._sent_at[did] = time.monotonic()
 
     def device_connected(self, did: str, *, keepalive_s: int, ip: str, again: bool) -> None:
         try:
@@ -125,6 +135,7 @@ class Sessions:
         """As `begin`."""
         now = time.time()
         session = self._sessions.end(did, now, reason, delivery)
+        self._sent_at.pop(did, None)
         if session is None:
             return
         log.info("device %s is offline after %d s: %s", did, now - session.since, reason)
@@ -154,6 +165,10 @@ class Sessions:
             raise ApiError(DEVICE_OFFLINE, "it is connected but does not listen for commands") from None
         finally:
             forget()
+
+    def _gap_left(self, did: str) -> float:
+        """Seconds until a packet to the device would not come right behind another one of this worker."""
+        return self._sent_at.get(did, -math.inf) + PACKET_GAP - time.monotonic()
 
     def _lasts(self, session: DeviceSession) -> bool:
         found = self._sessions.get(session.did)

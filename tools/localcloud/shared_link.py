@@ -4,6 +4,7 @@ localcloud-reports-…, localcloud-presence   kept by the broker, QoS 1 (see `sh
 <worker>                                    not kept: commands go out, events of the other workers come in
 """
 
+import time
 from collections.abc import Callable
 
 from . import events
@@ -38,7 +39,8 @@ class SharedLink:
         self._worker = worker
         self._receive = receive
         self._address = parse_url(settings.broker, settings.data_dir / "tls" / "ca.crt")
-        self._plain = CloudMqtt(self._hear, (events.FILTER, UPTIME))
+        self._plain = CloudMqtt(self._hear, (events.FILTER, UPTIME), on_new=self._linked)
+        self._linked_at = 0.0
 
     async def start(self, sessions: Sessions, apps: AppCounts, tls: TlsFiles | None) -> None:
         """Returns when devices and apps can connect; BrokerError when this cloud cannot."""
@@ -76,8 +78,11 @@ class SharedLink:
     def publish(self, topic: str, payload: bytes) -> None:
         self._plain.publish(topic, payload)
 
+    def _linked(self) -> None:
+        self._linked_at = time.time()
+
     def _hear(self, message: Received) -> None:
         if message.topic == UPTIME:
-            self._presence.receive_uptime(message.payload)
+            self._presence.receive_uptime(message.payload, self._linked_at)
         else:
             self.bus.receive(message.topic, message.payload)

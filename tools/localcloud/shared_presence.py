@@ -65,11 +65,13 @@ class SharedPresence:
         """What the broker tells of a client; done in the order it comes."""
         self._waiting.put_nowait(message)
 
-    def receive_uptime(self, payload: bytes) -> None:
-        """mosquitto's "123 seconds"."""
+    def receive_uptime(self, payload: bytes, linked_at: float) -> None:
+        """mosquitto's "123 seconds", over a connection that exists since `linked_at`."""
         seconds = payload.split(b" ", 1)[0]
         if seconds.isdigit():
-            self._sessions.begun_before(time.time() - int(seconds) - UPTIME_ERROR_S, TCP_CLOSED)
+            # A word that was held up makes the broker too young: it is older than the connection to it.
+            began = min(time.time() - int(seconds), linked_at)
+            self._sessions.begun_before(began - UPTIME_ERROR_S, TCP_CLOSED)
 
     async def _work(self) -> None:
         while True:

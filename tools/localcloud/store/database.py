@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .tables import SCHEMA_VERSION, metadata, schema_info
 
-# Another process writes for milliseconds at most; whoever waits longer has met a stuck one.
-BUSY_TIMEOUT = 2000
+# Milliseconds. Another process writes for a few, and for seconds where the disk or the machine stands still; whoever
+# waits longer has met a stuck one.
+BUSY_TIMEOUT = 10000
 # Any number: the lock under which one worker of several makes or upgrades the tables.
 _UPGRADE_LOCK = 820114
 
