@@ -189,6 +189,8 @@ class RunningBridge:
         self.seen = []
         self.session = Session(Role("bridge", bridge(*rules), BRIDGE_COMMANDS, bridge_line), "a bridge", lines)
         self.session.listen(self.seen.append)
+        # Its time stands still: how long the test takes to write the rest of a frame, or an ack, is no matter.
+        self.session._now_us = lambda: 0
         self._lines = lines
         self._thread = threading.Thread(target=self.session.run)
         self._thread.start()
@@ -202,9 +204,9 @@ class RunningBridge:
             os.close(fd)
 
     @staticmethod
-    def read(fd, size, patience_s=20):
+    def read(fd, size):
         data = b""
-        end = time.monotonic() + patience_s
+        end = time.monotonic() + PATIENCE_S
         while len(data) < size and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
             data += os.read(fd, 65536)
         return data

@@ -17,6 +17,7 @@ from testkit.debugger_terminal import DebuggerTerminal
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 from testkit.simulated_line import SimulatedLine
+from testkit.slow_clock import slow_command
 
 from mcu_proto import const as c
 from mcu_proto.datapoint import Schema
@@ -220,7 +221,7 @@ def mcu(tmp_path):
 
 def check(*args):
     return subprocess.run(
-        command("check", *args), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S,
+        slow_command("check", *args), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S,
         env=ENVIRONMENT,
     )  # fmt: skip
 
@@ -271,7 +272,8 @@ def test_person_at_the_terminal_is_told_and_asked_and_sees_what_is_tried(mcu, tm
         '[[step]]\nname = "Lid"\ntell = "Close the lid"\nset = { power = true }\n'
         '[[step]]\nask = "Does it hum?"\n[[step]]\nask = "Is it quiet?"\n'
     )
-    terminal = DebuggerTerminal("check", "--profile", profile, "--product", PRODUCT_FILE, "--port", mcu)
+    arguments = ("check", "--profile", profile, "--product", PRODUCT_FILE, "--port", mcu)
+    terminal = DebuggerTerminal(*arguments, command=slow_command)
     try:
         terminal.wait_for("[1/3] Lid ...")
         terminal.wait_for("** Close the lid, then press Enter")

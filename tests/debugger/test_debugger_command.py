@@ -1,5 +1,6 @@
 """The `mcu-debugger` command as a process, on a real pseudo-terminal."""
 
+import codecs
 import contextlib
 import os
 import pty
@@ -15,6 +16,7 @@ import pytest
 from mcu_debugger.product import load_product
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
+from testkit.slow_clock import SLOWER, slow_command, slow_ms
 
 from mcu_proto.const import CMD_GET_INFO, CMD_MODULE_STATUS, CMD_P0_DOWN, CMD_P0_UP, STATUS_CLOUD
 from mcu_proto.datapoint import Schema
@@ -41,13 +43,15 @@ class Simulator:
     def __init__(self, link, *args, stdin=subprocess.PIPE, port="pty"):
         where = ("--link", link) if port == "pty" else ()
         self.process: Any = subprocess.Popen(
-            command("sim", "--product", PRODUCT, "--port", port, *where, *args),
+            slow_command("sim", "--product", PRODUCT, "--port", port, *where, *args),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,
         )
         self.output = ""
+        # A sign may come in two reads.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def wait_for(self, text):
         """Read on until the output holds `text`."""
@@ -56,7 +60,7 @@ class Simulator:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 4096) if ready else b""
             assert data, "%r did not come, but: %s" % (text, self.output)
-            self.output += data.decode()
+            self.output += self._decoder.decode(data)
 
     def type(self, line):
         self.process.stdin.write(line.encode() + b"\n")
@@ -65,7 +69,7 @@ class Simulator:
     def end(self):
         """The exit code and what came on standard error."""
         out, err = self.process.communicate(timeout=PATIENCE_S)
-        self.output += out.decode()
+        self.output += self._decoder.decode(out)
         return self.process.returncode, err.decode()
 
 
@@ -95,7 +99,7 @@ class Module:
                     return effect
             assert time.monotonic() < end, "not heard, but: %s" % self.heard
             due = self.link.next_timeout()
-            wait = 1 if due is None else max(0, due - self.now()) / 1000
+            wait = 1 if due is None else max(0, due - self.now()) * SLOWER / 1000
             if select.select([self.fd], [], [], wait)[0]:
                 self.perform(self.link.receive_bytes(os.read(self.fd, 4096), self.now()))
             self.perform(self.link.handle_timeout(self.now()))
@@ -110,7 +114,7 @@ class Module:
 
     @staticmethod
     def now():
-        return int(time.monotonic() * 1000)
+        return slow_ms()
 
 
 @pytest.fixture
@@ -255,11 +259,12 @@ def test_adapter_that_is_unplugged_is_waited_for_and_served_when_it_is_back(tmp_
     master, slave = pty.openpty()
     path.symlink_to(os.ttyname(slave))
     simulator = start(port=str(path), stdin=subprocess.DEVNULL)
+    # Before somebody else gets the terminal of this number.
+    path.unlink()
     os.close(slave)
     os.close(master)
     simulator.wait_for("is lost")
     simulator.wait_for("waiting for it to come back")
-    path.unlink()
     master, slave = pty.openpty()
     path.symlink_to(os.ttyname(slave))
     simulator.wait_for("is back")

@@ -1,12 +1,12 @@
 """The roles of `mcu-debugger` as processes on real pseudo-terminals: one is the module, one the MCU, one listens."""
 
+import codecs
 import json
 import os
 import pty
 import select
 import signal
 import subprocess
-import sys
 import time
 import tty
 from random import Random
@@ -20,6 +20,7 @@ from mcu_debugger.flash import FlashFolder
 from mcu_debugger.port import group_of, port_lines
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
+from testkit.slow_clock import slow_command
 
 from mcu_proto.const import CMD_HEARTBEAT, MCU, MODULE
 from mcu_proto.frame import encode_frame
@@ -35,13 +36,15 @@ class Role:
 
     def __init__(self, *args):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mcu_debugger", *map(str, args)],
+            slow_command(*args),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=ENVIRONMENT,
         )
         self.output = ""
+        # A sign may come in two reads.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def wait_for(self, text):
         end = time.monotonic() + PATIENCE_S
@@ -49,7 +52,7 @@ class Role:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
             assert data, "%r did not come, but: %s" % (text, self.output)
-            self.output += data.decode()
+            self.output += self._decoder.decode(data)
 
     def type(self, line):
         self.process.stdin.write(line.encode() + b"\n")
@@ -57,7 +60,7 @@ class Role:
 
     def end(self):
         out, _ = self.process.communicate(timeout=PATIENCE_S)
-        self.output += out.decode()
+        self.output += self._decoder.decode(out)
         return self.process.returncode
 
 
@@ -142,12 +145,14 @@ def test_killed_in_the_middle_of_firmware_the_old_version_boots_and_the_update_c
     (tmp_path / "script").write_text(UPGRADE % (tmp_path / "new.bin"))
     options = ("--product", PRODUCT, "--baud", 115200)
     flash = ("--flash", tmp_path / "flash", "--piece", 128)
-    sim = role("sim", *options, "--port", "pty", "--link", tmp_path / "mcu", *flash)
+    # It stays in the middle until it is killed.
+    stops = ("--misbehave", "stop-asking 9000")
+    sim = role("sim", *options, "--port", "pty", "--link", tmp_path / "mcu", *flash, *stops)
     sim.wait_for("MCU of Demo heat pump")
     module = role("module", *options, "--port", tmp_path / "mcu")
     module.wait_for("software 01000001")
     module.type("firmware %s" % (tmp_path / "new.bin"))
-    sim.wait_for("firmware: ")
+    sim.wait_for("as ordered: stop")
     sim.process.send_signal(signal.SIGKILL)
     sim.end()
     module.process.kill()
@@ -258,7 +263,7 @@ def test_replay_plays_one_end_of_a_capture(tmp_path, role, wire, speed):
 
 def test_auto_finds_a_line_that_talks_and_gives_up_on_a_silent_one(role, wire):
     line = wire("line")
-    auto = role("auto", "--port", line.path, "--listen", "5s")
+    auto = role("auto", "--port", line.path, "--listen", "60s")
     while auto.process.poll() is None:
         os.write(line.fd, BEAT + ACK)
         select.select([], [], [], 0.02)
@@ -271,7 +276,7 @@ def test_auto_finds_a_line_that_talks_and_gives_up_on_a_silent_one(role, wire):
 
 def test_auto_asks_an_mcu_that_is_silent(role, wire):
     line = wire("line")
-    auto = role("auto", "--port", line.path, "--listen", "5s", "--ask")
+    auto = role("auto", "--port", line.path, "--listen", "60s", "--ask")
     assert line.read(9) == encode_frame(1, 0)
     os.write(line.fd, ACK + ACK)
     assert auto.end() == 0

@@ -6,6 +6,7 @@ import time
 import pytest
 from mcu_debugger.paced_pty import PacedPty
 from mcu_debugger.port import open_port
+from testkit.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def line():
 def read(get, size):
     """So many bytes, and the moment of the last."""
     data = b""
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_S
     while len(data) < size:
         assert time.monotonic() < end
         data += get()

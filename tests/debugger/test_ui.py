@@ -23,6 +23,7 @@ from mcu_debugger.ui.statistics_screen import StatisticsScreen
 from mcu_debugger.view import event_line
 from testkit.line_story import LineStory, eventful
 from testkit.patience import PATIENCE_S
+from testkit.steady_pilot import SteadyPilot
 from textual.widgets import DataTable, Input, OptionList
 
 from mcu_proto import const as c
@@ -31,14 +32,21 @@ from mcu_proto.frame import encode_frame
 SIZE = (150, 42)
 
 
+class Patient(DebuggerApp):
+    """Its notes are there as long as a test may look."""
+
+    NOTIFICATION_TIMEOUT = PATIENCE_S
+
+
 def on_screen(story, check, size=SIZE):
     """Run `check(app, pilot)` with the story on the screen."""
 
     async def run():
-        app = DebuggerApp(story.session)
+        app = Patient(story.session)
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await check(app, pilot)
+            steady = SteadyPilot(pilot)
+            await steady.pause()
+            await check(app, steady)
 
     asyncio.run(run())
 
@@ -58,15 +66,6 @@ async def enter(app, pilot, key, text):
     await pilot.press(key)
     app.query_one(Prompt).value = text
     await pilot.press("enter")
-
-
-async def until(pilot, holds):
-    """Let the app work until it is so."""
-    for _ in range(200):
-        if holds():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError("it never came about")
 
 
 def test_newest_frames_are_followed_and_walking_up_stops_it():
@@ -380,9 +379,12 @@ def test_palette_has_every_line_of_the_role_and_runs_one():
         await pilot.press("ctrl+p")
         await pilot.pause()
         app.screen.query_one(Input).value = "ask for the network time"
-        await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
+        found = app.screen.query_one(OptionList)
+        # Before it looked, it shows everything that there is.
+        await pilot.until(lambda: [getattr(each, "hit", each).text for each in found.options] == ["time"])
+        await pilot.until(lambda: found.highlighted == 0)
         await pilot.press("enter")
-        await until(pilot, lambda: list(story.session._typed) == ["time"])
+        await pilot.until(lambda: list(story.session._typed) == ["time"])
 
     story = eventful()
     on_screen(story, check)
@@ -430,7 +432,7 @@ def test_app_ends_when_the_session_does():
         app = DebuggerApp(eventful().session, is_over=lambda: bool(over))
         async with app.run_test(size=SIZE) as pilot:
             over.append(0)
-            await until(pilot, lambda: app._exit)
+            await SteadyPilot(pilot).until(lambda: app._exit)
 
     asyncio.run(run())
 
@@ -459,15 +461,16 @@ def test_running_session_is_shown_and_obeys_on_a_real_line():
         session = Session(Role("sim", simulator, COMMANDS, event_line), "pty", {c.MODULE: port}, simulator.schema)
         thread = threading.Thread(target=session.run)
         thread.start()
-        app = DebuggerApp(session)
+        app = Patient(session)
         try:
-            async with app.run_test(size=SIZE) as pilot:
+            async with app.run_test(size=SIZE) as plain_pilot:
+                pilot = SteadyPilot(plain_pilot)
                 os.write(line, encode_frame(c.CMD_GET_INFO, 0))
-                await until(pilot, lambda: any(entry.code == "02" for entry in app.frame_log.shown))
+                await pilot.until(lambda: any(entry.code == "02" for entry in app.frame_log.shown))
                 await enter(app, pilot, "colon", "set fan low")
-                await until(pilot, lambda: any("fan low" in entry.summary for entry in app.frame_log.shown))
+                await pilot.until(lambda: any("fan low" in entry.summary for entry in app.frame_log.shown))
                 await enter(app, pilot, "colon", "set fan fast")
-                await until(pilot, lambda: app.frame_log.shown[-1].kind == "error" or len(app._notifications) > 0)
+                await pilot.until(lambda: app.frame_log.shown[-1].kind == "error" or len(app._notifications) > 0)
         finally:
             session.stop()
             thread.join(PATIENCE_S)

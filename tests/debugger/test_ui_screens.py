@@ -13,6 +13,7 @@ from mcu_debugger.ui.diff_screen import DiffScreen
 from mcu_debugger.ui.inspector_screen import InspectorScreen
 from testkit.line_story import eventful
 from testkit.repository import ROOT
+from testkit.steady_pilot import SteadyPilot
 from textual.widgets import Input
 
 SIZE = (132, 38)
@@ -85,7 +86,8 @@ class Still(DebuggerApp):
 
 @pytest.mark.parametrize("show", SCREENS, ids=[show.__name__ for show in SCREENS])
 def test_screen_looks_as_it_did(snap_compare, show):
-    async def before(pilot):
+    async def before(plain_pilot):
+        pilot = SteadyPilot(plain_pilot)
         for i in range(12):
             water = 30 + i % 4 + i / 3
             pilot.app.history.sample({**pilot.app.values(), "water_in": water, "water_out": water + 4, "pump": i > 7})

@@ -1,5 +1,6 @@
 """`mcu-debugger` in a terminal of its own: what it paints is read as text, keys are pressed."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -27,19 +28,25 @@ _ESCAPES = re.compile(
 _KEPT = 2_000_000
 
 
-class DebuggerTerminal:
-    """The command with these arguments on a terminal of `columns` x `rows`."""
+def plain_command(*args):
+    """How a person starts it."""
+    return [sys.executable, "-m", "mcu_debugger", *map(str, args)]
 
-    def __init__(self, *args, columns=150, rows=42):
+
+class DebuggerTerminal:
+    """The command with these arguments on a terminal of `columns` x `rows`; `command(*args)` is how it is started."""
+
+    def __init__(self, *args, columns=150, rows=42, command=plain_command):
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        command = [sys.executable, "-m", "mcu_debugger", *map(str, args)]
         # A session of its own: the terminal is then the controlling one, as textual expects.
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT, start_new_session=True
+            command(*args), stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT, start_new_session=True
         )
         os.close(slave)
         self.painted = ""
+        # A sign may come in two reads.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.bytes_painted = 0
 
     def press(self, keys):
@@ -72,14 +79,16 @@ class DebuggerTerminal:
         except OSError:
             return None
         self.bytes_painted += len(data)
-        self.painted = (self.painted + data.decode("utf-8", "replace"))[-_KEPT:]
+        self.painted = (self.painted + self._decoder.decode(data))[-_KEPT:]
         return data
 
     def end(self):
-        """The exit code, once it has ended."""
+        """The exit code, once it has ended; all that it painted is read."""
         end = time.monotonic() + PATIENCE_S
         while self.process.poll() is None and time.monotonic() < end:
             self.read(0.1)
+        while self.read(0):
+            pass
         return self.process.poll()
 
     def close(self):

@@ -27,6 +27,8 @@ hears = lambda count: spin(uplink, lambda: len(heard) >= count)
 passes = lambda ms: spin(uplink, lambda: False, ms)
 connect()
 {program}
+# The broker reads also what was sent last.
+settle()
 # A message is a view of what was read.
 heard = [tuple([bytes(part) if isinstance(part, memoryview) else part for part in item]) for item in heard]
 print(repr((clock.now() // 1000, heard, uplink.reason, uplink.dropped)))

@@ -1,8 +1,8 @@
 """MicroPython with the port's modules and the unix profile's shims: some lines of a test's, or the whole port.
 
 For lines, the prelude gives what parts of the port are made with (`poll`, `network`, `buf`, `clock`, `feed`, `agent`),
-what they told the agent (`heard`), and `spin`, which gives a part its turns. Time is the program's own: where nothing
-comes, `spin` lets it jump to the next deadline.
+what they told the agent (`heard`), and `spin`, which gives a part its turns. Time is the program's own and stands still
+meanwhile, however slow the machine is: where nothing more comes, `spin` lets it jump to the next deadline.
 """
 
 import asyncio
@@ -14,8 +14,12 @@ from pathlib import Path
 from . import parts
 from .heard import until
 from .patience import PATIENCE_S
+from .raw_server import Reader, Writer, serving
 from .repository import ROOT
 
+# Longer than any server or client of a test waits between two pieces, and more rounds of the loop than it needs to take
+# a connection, read and answer.
+_ROUNDS, _ROUND_S = 25, 0.002
 _PORT = ROOT / "ports" / "micropython"
 # Sources, not bytecode: what is tested here is behaviour, and the heap is a desk's.
 _MODULES = (
@@ -23,7 +27,9 @@ _MODULES = (
 )
 
 PRELUDE = """
+import os
 import select
+import socket
 import time
 from gagent_upy.clock import Clock
 
@@ -40,6 +46,11 @@ class Agent:
         return lambda *arguments: heard.append((name,) + arguments)
 
 
+# No time passes but what `spin` lets pass.
+passed = [0]
+time.ticks_ms = lambda: passed[0]
+test = socket.socket()
+test.connect(socket.getaddrinfo("127.0.0.1", int(os.getenv("GAGENT_TEST")))[0][-1])
 poll = select.poll()
 network = Network()
 buf = memoryview(bytearray(256))
@@ -49,17 +60,23 @@ heard = []
 feed = lambda method, *arguments: method(*arguments)
 
 
-def spin(part, is_done, until=600000, idle=200):
-    "Turns until is_done(), or until `until` milliseconds have passed; `idle` of silence lets time jump."
+def settle():
+    "The test has taken what it was sent, and what it says to that is here."
+    test.write(b"\\n")
+    test.readline()
+
+
+def spin(part, is_done, until=600000, settle=settle):
+    "Turns until is_done(), or until `until` milliseconds have passed; where nothing is on its way, time jumps."
     end = clock.now() + until
     while not is_done() and clock.now() < end:
         part.turn(clock.now())
-        if is_done():
-            break
-        # So long for what is on its way; if nothing was, time jumps.
-        if not poll.poll(idle):
-            due = end if part.due is None else min(part.due, end)
-            time.add(max(1, due - clock.now()))
+        due = end if part.due is None else min(part.due, end)
+        if is_done() or due <= clock.now() or poll.poll(0):
+            continue
+        settle()
+        if not poll.poll(0):
+            passed[0] = due
 """
 
 
@@ -116,6 +133,11 @@ async def port(folder: Path, *settings: str, before: str = "", **environment: ob
 
 async def run(program: str, folder: Path, **environment: object) -> list[str]:
     """The lines that `program` prints, after the prelude; AssertionError with its story when it fails."""
+    async with serving(_settle) as port:
+        return await _run(program, folder, environment | {"GAGENT_TEST": port})
+
+
+async def _run(program: str, folder: Path, environment: dict[str, object]) -> list[str]:
     path = folder / "program.py"
     path.write_text(PRELUDE + program)
     process = await asyncio.create_subprocess_exec(
@@ -135,6 +157,14 @@ async def run(program: str, folder: Path, **environment: object) -> list[str]:
         raise AssertionError("the program did not end:\n" + output.decode()) from None
     assert process.returncode == 0, output.decode()
     return output.decode().split("\n")[:-1]
+
+
+async def _settle(reader: Reader, writer: Writer) -> None:
+    """Answers when everybody else in this loop has had their turns: counted, so that a stall of the loop is no turn."""
+    while await reader.readline():
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(_ROUND_S)
+        writer.write(b"\n")
 
 
 def _micropython() -> str:

@@ -35,7 +35,7 @@ def make():
 
 def wait(is_done, until=600000):
     "Where nobody else has anything to say."
-    spin(wifi, is_done, until, idle=2)
+    spin(wifi, is_done, until, lambda: None)
 
 
 def joined():

@@ -13,6 +13,7 @@ from .broker_stub import BrokerStub
 from .device_api_stub import DeviceApiStub
 from .mcu_on_pty import McuOnPty
 from .mosquitto_running import free_port
+from .slow_clock import SLOWER
 
 
 class World:
@@ -58,7 +59,7 @@ def in_a_world(folder, scenario):
 
     async def play():
         async with BrokerStub().running() as broker, DeviceApiStub(broker.port).running() as api:
-            mcu = McuOnPty(folder)
+            mcu = McuOnPty(folder, slower=SLOWER)
             mcu.power_on()
             try:
                 await scenario(World(folder, broker, api, mcu))

@@ -30,15 +30,21 @@ def test_an_image_goes_over_the_chip_to_the_mcu_and_the_cloud_sees_that_it_runs(
 
 
 def test_a_chip_that_loses_power_in_the_middle_goes_on_without_a_second_download(processes):
-    chain, operator, number, _ = upgrading(processes, *SLOW)
-    chain.mcu.says("firmware: 9")
+    # An MCU that asks for no more keeps the transfer in its middle until the power goes.
+    chain, operator, number, _ = upgrading(processes, "--misbehave", "stop-asking 9000")
+    chain.mcu.says("as ordered: stop")
     stored = chain.identity_path.parent / "mcu.image"
     downloaded_at = stored.stat().st_mtime_ns
     chain.agent.kill()
     mark = chain.mcu.mark()
+    chain.mcu.tell("misbehave stop-asking 9000")
+    chain.mcu.tell("get timer")
+    chain.mcu.says("timer ", since=mark)
     chain.start_agent()
-    chain.mcu.says("firmware: 9", since=mark)
+    chain.mcu.says("as ordered: stop", since=mark)
     assert stored.stat().st_mtime_ns == downloaded_at
+    chain.agent.kill()
+    chain.start_agent()
     until(lambda: operator.state(number)[0] == "done", "the cloud knows")
 
 

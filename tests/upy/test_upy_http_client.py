@@ -1,6 +1,7 @@
 """The chip's HTTP client against servers that cut, delay and garble: exactly one answer for each request."""
 
 import asyncio
+import socket
 
 import pytest
 from testkit import upy_program
@@ -154,11 +155,12 @@ def test_a_server_that_is_not_there_is_a_failure_and_the_next_is_asked(tmp_path)
             await read_request(reader)
             writer.write(http_answer("200 OK", b"x"))
 
-        async with serving(talk) as gone:
-            pass
-        async with serving(talk) as port:
-            urls = ["http://127.0.0.1:%d/secret" % p for p in (gone, port)]
-            return await _ask(tmp_path, *[(n, "GET", url, b"") for n, url in enumerate(urls)])
+        with socket.socket() as gone:
+            # So that it is nobody else's meanwhile.
+            gone.bind(("127.0.0.1", 0))
+            async with serving(talk) as port:
+                urls = ["http://127.0.0.1:%d/secret" % p for p in (gone.getsockname()[1], port)]
+                return await _ask(tmp_path, *[(n, "GET", url, b"") for n, url in enumerate(urls)])
 
     _, answers = asyncio.run(scenario())
     assert "ECONNREFUSED" in answers[0][1]

@@ -5,6 +5,7 @@ from testkit.device_api_stub import DeviceApiStub
 from testkit.heard import in_loop
 from testkit.mcu_on_pty import McuOnPty
 from testkit.mosquitto_running import mosquitto_running
+from testkit.slow_clock import SLOWER
 from testkit.upy_agent import upy_agent
 from testkit.upy_chain import ROOMY, SETTINGS
 
@@ -19,7 +20,7 @@ def test_an_image_brings_a_device_online(tmp_path, form):
     async def scene():
         with mosquitto_running(tmp_path) as broker:
             async with DeviceApiStub(broker.port).running() as api:
-                mcu = McuOnPty(tmp_path)
+                mcu = McuOnPty(tmp_path, slower=SLOWER)
                 mcu.power_on()
                 run = IN_THE_IMAGE % (SETTINGS % api.url) if form == "littlefs" else ""
                 async with upy_agent(tmp_path, api.url, mcu.path, ROOMY, form, run) as agent:

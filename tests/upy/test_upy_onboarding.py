@@ -7,6 +7,7 @@ import socket
 import pytest
 from testkit.heard import until
 from testkit.mosquitto_running import free_port
+from testkit.patience import PATIENCE_S
 from testkit.upy_radio import start, stored
 
 from gagent import wire
@@ -32,18 +33,12 @@ def _configured(tmp_path, configure):
 
 async def _ask(port, *pieces):
     """What the form answers to a request in these pieces."""
-    reader = writer = None
-
-    async def is_open():
-        nonlocal reader, writer
-        with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        return writer is not None
-
-    for _ in range(500):
-        if await is_open():
-            break
-        await asyncio.sleep(0.01)
+    writer = None
+    async with asyncio.timeout(PATIENCE_S):
+        while writer is None:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.sleep(0.01)
     for piece in pieces:
         writer.write(piece)
         await writer.drain()

@@ -10,6 +10,7 @@ from testkit.device_api_stub import DeviceApiStub
 from testkit.heard import in_loop
 from testkit.mcu_on_pty import McuOnPty
 from testkit.mosquitto_running import free_port, mosquitto_running
+from testkit.slow_clock import SLOWER
 from testkit.upy_agent import upy_agent
 from testkit.upy_chain import ROOMY
 
@@ -31,7 +32,7 @@ def device(tmp_path, scene, settings="", product_secret="", authority=None):
             listener = ("certfile %s" % identity.cert, "keyfile %s" % identity.key)
         with mosquitto_running(tmp_path, listener=listener) as broker:
             async with DeviceApiStub(broker.port, product_secret).running(tls) as api:
-                mcu = McuOnPty(tmp_path, product_secret=product_secret or None)
+                mcu = McuOnPty(tmp_path, product_secret=product_secret or None, slower=SLOWER)
                 mcu.power_on()
                 lines = "%s\n%s" % (api.url, settings)
                 async with upy_agent(tmp_path, lines, mcu.path, ROOMY) as agent:
