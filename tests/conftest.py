@@ -7,10 +7,15 @@ A test marked `mosquitto` or `micropython` needs that part. A test marked `hardw
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 from testkit import parts
 
 _IN_CI = os.environ.get("CI") == "true"
 _skipped = pytest.StashKey[list[str]]()
+
+# How long an example takes says only how busy the machine is.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config):

@@ -48,7 +48,7 @@ def test_a_login_that_is_refused_is_told_and_tried_again_with_the_identity_as_it
     chain.identity_path.write_text(good)
     chain.start_agent()
     chain.agent.says("online, did " + did)
-    assert chain.app.is_online(did)
+    chain.shows_online(did)
 
 
 def test_a_device_the_cloud_has_disabled_is_told_so_and_registers_anew(chain):
@@ -83,7 +83,8 @@ def test_a_port_in_use_is_told_with_the_program_that_has_it_and_taken_when_it_is
     assert line.endswith(": stop it; waiting for the port")
     assert chain.agent.stop() == 0
     second.says("online, did")
-    assert second.stderr.count("in use") == 1
+    # Told once of this one; while it ends, the port may be seen in use by the simulated MCU alone.
+    assert second.stderr.count("(pid %d)" % chain.agent.pid) == 1
 
 
 BAD_ANSWERS = {

@@ -56,10 +56,13 @@ def test_reports_that_come_in_one_write_all_arrive_in_order(processes):
         heard = asyncio.Queue()
         with mosquitto_running(processes.folder) as broker:
             app = paho.Client(CallbackAPIVersion.VERSION2)
+            listens = asyncio.Event()
             app.on_connect = lambda *_: app.subscribe("dev2app/#", 0)
+            app.on_subscribe = lambda *_: loop.call_soon_threadsafe(listens.set)
             app.on_message = lambda _, __, message: loop.call_soon_threadsafe(heard.put_nowait, message.payload)
             app.connect(broker.host, broker.port)
             app.loop_start()
+            await listens.wait()
             async with DeviceApiStub(broker.port).running() as api:
                 mcu = McuOnPty(processes.folder)
                 await agent_online(processes, mcu, api.url)

@@ -27,16 +27,16 @@ def test_an_image_goes_from_the_operator_to_the_mcu_and_the_cloud_sees_that_it_r
 
 @pytest.fixture
 def slow_chain(processes):
-    """A chain over a line of 115200 baud, on which a transfer of 30 kB takes some three seconds."""
+    """A chain over a line of 57600 baud, on which a transfer of 30 kB takes some six seconds."""
     return SlowChain(processes)
 
 
 class SlowChain(Chain):
     def start_mcu(self, *flags):
-        super().start_mcu("--baud", 115200, "--pace", *flags)
+        super().start_mcu("--baud", 57600, "--pace", *flags)
 
     def start_agent(self, *flags):
-        super().start_agent("--baud", 115200, *flags)
+        super().start_agent("--baud", 57600, *flags)
 
 
 def test_an_agent_that_is_killed_in_the_middle_goes_on_without_a_second_download(slow_chain):
@@ -73,9 +73,9 @@ def test_the_module_takes_its_own_software_and_runs_it(chain):
     mark = chain.agent.mark()
     operator.ota("verify", number, did)
     chain.agent.says("software 04020007 of the module is tried now", since=mark)
-    mark = chain.agent.mark()
     chain.agent.says("online, did " + did, since=mark)
     until(lambda: operator.state(number)[0] == "done", "the cloud sees the version that runs")
+    chain.shows_online(did)
     chain.app.control(did, power=True)
     chain.mcu.says("control: power true")
     # It is what runs after a restart too.
@@ -97,11 +97,12 @@ def test_module_software_that_does_not_come_up_is_taken_back(chain, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("__main__.py", "import sys; sys.exit(1)")
     number = operator.add(path.read_bytes(), "module", MODULE_HARD, MODULE_NEW)
-    operator.ota("verify", number, did)
-    chain.agent.says("software 04020007 of the module is tried now")
     mark = chain.agent.mark()
+    operator.ota("verify", number, did)
+    chain.agent.says("software 04020007 of the module is tried now", since=mark)
     chain.agent.says("back to the one before", since=mark)
     chain.agent.says("online, did " + did, since=mark)
+    chain.shows_online(did)
     chain.app.control(did, power=True)
     chain.mcu.says("control: power true")
     chain.agent.signal(signal.SIGTERM)

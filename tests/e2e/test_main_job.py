@@ -65,6 +65,7 @@ def test_a_device_keeps_its_identity_when_its_agent_starts_again(chain_of_each_b
     chain.start_agent("-vv")
     chain.agent.says("online, did " + did)
     chain.mcu.says("router, cloud", since=mark)
+    chain.shows_online(did)
 
     chain.app.control(did, power=True)
     chain.mcu.says("control: power true")

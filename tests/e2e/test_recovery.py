@@ -16,6 +16,7 @@ def test_a_device_comes_back_by_itself_when_the_cloud_was_killed(chain_of_each_b
     chain.start_cloud()
     chain.agent.says("online, did " + did, since=agent_mark)
     chain.mcu.says("router, cloud", since=mcu_mark)
+    chain.shows_online(did)
 
     # The user, the binding and the state survived as well.
     assert chain.app.attrs(did)["timer"] == 75
@@ -40,7 +41,7 @@ def test_an_mcu_that_goes_and_comes_takes_its_device_along(chain_of_each_broker)
     chain.start_mcu()
     chain.agent.says("%s is open at 9600 baud" % chain.mcu_path, since=mark)
     chain.agent.says("MCU is there", since=mark)
-    until(lambda: chain.app.is_online(did), "the cloud shows the device as online")
+    chain.shows_online(did)
 
     chain.app.control(did, timer=76)
     chain.mcu.says("control: timer 76")

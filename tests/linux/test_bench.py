@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
 BENCH = ROOT / "tools" / "bench" / "bench.py"
@@ -57,7 +58,7 @@ FOOTPRINT = [
 
 def bench(*arguments):
     command = [sys.executable, str(BENCH), "--quick", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=10 * PATIENCE_S)
 
 
 def figures_of(output):

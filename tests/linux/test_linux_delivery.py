@@ -133,9 +133,10 @@ def test_a_broker_that_acknowledges_nothing_is_lost():
     async def scene():
         async with serving(talk) as port:
             heard, log = Heard(), LogText()
-            uplink = Uplink(heard.note("connected"), heard.note("lost"), heard.note("message"), log.port, 0.1)
+            uplink = Uplink(heard.note("connected"), heard.note("lost"), heard.note("message"), log.port)
             uplink.connect(MqttConnect("127.0.0.1", port, "did", "did", "x", 8, ("app2dev/did/#",)))
             assert await heard.next() == ("connected",)
+            uplink._session._timeout_s = 0.1  # not before: the login has all its time
             uplink.deliver(TOPIC, b"one", heard.note("acked"))
             assert await heard.next() == ("lost", 0)
             assert "does not acknowledge" in log.port.reason
@@ -200,11 +201,17 @@ class House:
             gateway.start()
             self.runner = gateway.runners[0]
             await self.log.says("online, did")
+            # The status word is acked: nothing the MCU has to say comes between the bytes of a burst.
+            await until(self.runner.agent._mcu.link.is_idle, "the MCU has been told")
             try:
                 yield self
             finally:
                 gateway.stop()
                 self.mcu.stop()
+
+    def tell_network(self, is_up):
+        """The gateway leaves the network, or is back on it."""
+        self.runner.feed(self.runner.agent.network_changed, is_up, 100)
 
     async def listening(self):
         """Somebody who hears every report, with a session of his own at the broker."""
@@ -269,8 +276,11 @@ def test_reports_that_come_while_the_broker_is_away_all_arrive_in_order(tmp_path
                 house.mcu.go()
                 await until(lambda: len(house.mcu.acked) >= 60, "the MCU sees its acks")
                 house.mcu.pause()
+                # Not there again before somebody listens: the broker keeps nothing for who comes later.
+                house.tell_network(False)
                 broker.start()
                 app = await house.listening()
+                house.tell_network(True)
                 await house.hears(house.mcu.sent)
                 assert house.heard == list(range(1, house.mcu.sent + 1))
                 app.disconnect()

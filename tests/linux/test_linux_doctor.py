@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import termios
 import time
 
@@ -369,7 +370,8 @@ def test_a_clock_that_is_wrong_is_named_and_ends_nothing(tmp_path):
     findings = in_loop(run())
     (wrong,) = [finding for finding in findings if not finding.is_good()]
     assert wrong.layer == "clock"
-    assert "the cloud +3600 s from that" in wrong.seen or "the cloud +3599 s from that" in wrong.seen
+    # Less by what the check took.
+    assert 3500 < int(re.search(r"the cloud \+(\d+) s from that", wrong.seen)[1]) <= 3600
     assert "set-ntp" in wrong.fix
     assert findings[-1].layer == "topic rights"
 

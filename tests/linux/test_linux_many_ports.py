@@ -29,6 +29,7 @@ def test_64_ports_live_in_one_process_and_one_that_is_missing_stops_none(tmp_pat
                 assert "%s does not exist" % missing.path in process.said
                 missing.power_on()
                 await until(lambda: len(broker.logins) == PORTS, "the last one too", lambda: process.said)
+                await process.says("online, did", PORTS)
                 status = await status_of(tmp_path / "state")
                 assert len({port["did"] for port in status.values()}) == PORTS
                 assert {port["cloud"] for port in status.values()} == {"online"}

@@ -61,7 +61,8 @@ def test_sighup_starts_stops_and_restarts_what_changed_and_nothing_else(tmp_path
             assert (await status_of(scene.state))["changed"]["baud"] == 19200
             assert scene.logins("kept") == 1
             assert scene.logins("removed") == 1
-            assert (did_of("A0B1C2D3E402"), GOODBYE) in scene.broker.published
+            goodbye = (did_of("A0B1C2D3E402"), GOODBYE)
+            await until(lambda: goodbye in scene.broker.published, "the removed port has said goodbye")
             assert "in use by" not in scene.process.said
             # The port that was not touched still works.
             scene.mcus["kept"].set(power=True)

@@ -106,7 +106,11 @@ def test_what_was_healthy_once_has_three_starts(state, tmp_path):
 
 
 def test_a_running_slot_that_lives_is_not_given_up_for_a_cloud_that_is_away(state, tmp_path):
-    install(state, tmp_path, SAY + "if len(sys.argv) < 2:\n    %selse:\n    time.sleep(1)\n" % TELL_HEALTH, "04020007")
+    # With a word on its command line it never says that it is healthy, and lives until it is taken for that.
+    away = "    import json\n    while json.load(open(%r))['tries']:\n        time.sleep(0.01)\n"
+    slots = str(tmp_path / "state" / "module" / "slots.json")
+    code = SAY + "if len(sys.argv) < 2:\n    %selse:\n%s" % (TELL_HEALTH, away % slots)
+    install(state, tmp_path, code, "04020007")
     launch(state, [])
     for _ in range(4):
         assert launch(state, ["away"], healthy_within_s=0.3) == 0

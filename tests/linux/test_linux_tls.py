@@ -15,6 +15,7 @@ from testkit.device_api_stub import DeviceApiStub
 from testkit.heard import Heard, LogText, in_loop
 from testkit.mcu_on_pty import McuOnPty
 from testkit.mosquitto_running import mosquitto_running
+from testkit.patience import PATIENCE_S
 from testkit.raw_server import http_answer, read_request, serving
 
 from gagent.effects import HttpRequest, MqttConnect
@@ -88,7 +89,7 @@ BAD = {
 }
 
 
-async def ask(url, tls, timeout_s=10.0):
+async def ask(url, tls, timeout_s=PATIENCE_S):
     heard = Heard()
     client = HttpClient(heard.note("response"), heard.note("failed"), timeout_s, make_context(tls))
     client.request(HttpRequest(7, "GET", url, b""))
@@ -98,7 +99,7 @@ async def ask(url, tls, timeout_s=10.0):
     return answer
 
 
-def https(talk, server_context, tls, timeout_s=10.0):
+def https(talk, server_context, tls, timeout_s=PATIENCE_S):
     async def scene():
         async with serving(talk, server_context) as port:
             return await ask("https://%s:%d/" % (HOST, port), tls, timeout_s)
@@ -166,12 +167,16 @@ async def says_nothing(reader, writer):
 
 
 @pytest.mark.parametrize(
-    ("talk", "words"),
-    [(speaks_http, "is not TLS"), (leaves, "does it speak TLS"), (says_nothing, "does it speak TLS")],
+    ("talk", "timeout_s", "words"),
+    [
+        (speaks_http, PATIENCE_S, "is not TLS"),
+        (leaves, PATIENCE_S, "it closed the connection in the handshake: does it speak TLS"),
+        (says_nothing, 1.0, "does it speak TLS"),
+    ],
 )
-def test_https_to_a_port_without_tls_asks_for_the_port(talk, words):
+def test_https_to_a_port_without_tls_asks_for_the_port(talk, timeout_s, words):
     # The server runs in this loop: it could not answer if the handshake held the loop up.
-    kind, _, reason = https(talk, None, settings(), timeout_s=1.0)
+    kind, _, reason = https(talk, None, settings(), timeout_s)
     assert kind == "failed"
     assert words in reason
     assert "check the port" in reason
@@ -180,7 +185,7 @@ def test_https_to_a_port_without_tls_asks_for_the_port(talk, words):
 class Session:
     """A session over TLS with a broker on `port`."""
 
-    def __init__(self, port, tls, timeout_s=10.0):
+    def __init__(self, port, tls, timeout_s=PATIENCE_S):
         self.heard = Heard()
         self.log = LogText()
         note = self.heard.note

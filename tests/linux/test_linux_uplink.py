@@ -21,7 +21,7 @@ TOPICS = ("ser2cli_noti/pk", "ser2cli_res/" + DID, "app2dev/%s/#" % DID)
 
 
 class Scene:
-    def __init__(self, port, timeout_s=10.0, host="127.0.0.1", topics=TOPICS):
+    def __init__(self, port, timeout_s=PATIENCE_S, host="127.0.0.1", topics=TOPICS):
         self.heard = Heard()
         self.log = LogText()
         note = self.heard.note

@@ -10,7 +10,7 @@ from typing import Any
 
 from .mosquitto_running import free_port
 from .open_api_app import OpenApiApp
-from .processes_running import Processes, RunningProcess
+from .processes_running import Processes, RunningProcess, until
 from .repository import ROOT
 
 PRODUCT = ROOT / "tools" / "demo" / "heatpump.json"
@@ -87,5 +87,10 @@ class Chain:
         """The did of the device, which is online and now bound."""
         self.app.sign_up()
         device = self.app.bind(PRODUCT_KEY, PRODUCT_SECRET, self.identity["mac"])
-        assert device["is_online"]
-        return str(device["did"])
+        did = str(device["did"])
+        self.shows_online(did)
+        return did
+
+    def shows_online(self, did: str) -> None:
+        """Returns when the cloud does: its broker answers the agent first, and tells the cloud then."""
+        until(lambda: self.app.is_online(did), "the cloud shows the device as online")

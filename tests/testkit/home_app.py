@@ -9,6 +9,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from .heard import until
 from .mosquitto_running import Mosquitto
+from .patience import PATIENCE_S
 
 
 class HomeApp:
@@ -30,7 +31,7 @@ class HomeApp:
 
     async def listens(self) -> None:
         """Wait until the broker knows what we want to hear."""
-        await asyncio.wait_for(self._ready.wait(), 20)
+        await asyncio.wait_for(self._ready.wait(), PATIENCE_S)
 
     def say(self, topic: str, content: object, retain: bool = False) -> None:
         """Publish bytes as they are, everything else as JSON."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from . import parts
 from .patience import PATIENCE_S
+
+# Below those that a kernel gives to whoever connects: a port that was found stays free until its server takes it and
+# while that is away, and a client that tries it meanwhile cannot reach itself. In no order: others may look here too.
+_PORTS = iter(random.SystemRandom().sample(range(20000, 32768), 12768))
 
 
 class Mosquitto:
@@ -101,7 +106,9 @@ def mosquitto_running(
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A TCP port that nobody listens on; each is given once."""
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("every port below 32768 is taken")

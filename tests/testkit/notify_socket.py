@@ -26,6 +26,13 @@ class NotifySocket:
         self.heard.append(message)
         return message
 
+    def forget(self) -> None:
+        """Only what is sent from here on."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(4096)
+        self.heard.clear()
+
     async def hears(self, beginning: str) -> str:
         """The next message that begins so."""
         while not (message := await self.next()).startswith(beginning):
