@@ -99,11 +99,11 @@ def test_two_processes_share_a_state_directory(tmp_path):
         ):
             await one.says("does not exist")
             await two.says("does not exist")
-            await until(lambda: len(list(state.glob("*.sock"))) == 2, "both listen")
+            await until(lambda: len(list(state.glob("control-*.sock"))) == 2, "both listen")
             assert sorted(await status_of(state)) == ["a", "b"]
             one.kill()
             assert sorted(await status_of(state)) == ["b"]
-            assert [path.name for path in state.glob("*.sock")] == ["control-%d.sock" % two.pid]
+            assert [path.name for path in state.glob("control-*.sock")] == ["control-%d.sock" % two.pid]
 
     in_loop(run())
 
@@ -113,7 +113,7 @@ def test_only_the_user_itself_may_ask(tmp_path):
         server = ControlSocket(str(tmp_path / "state"), dict)
         os.umask(0)
         await server.open()
-        (path,) = (tmp_path / "state").glob("*.sock")
+        (path,) = (tmp_path / "state").glob("control-*.sock")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
         server.close()
@@ -124,6 +124,26 @@ def test_only_the_user_itself_may_ask(tmp_path):
         in_loop(run())
     finally:
         os.umask(before)
+
+
+def test_a_socket_has_its_name_only_once_it_listens(tmp_path, monkeypatch):
+    """Whoever asked between the two would take it away as a dead process's."""
+    seen = []
+    real = socket.socket.listen
+
+    def watching(sock, *backlog):
+        seen.append(list(tmp_path.glob("control-*.sock")))
+        real(sock, *backlog)
+
+    async def run():
+        server = ControlSocket(str(tmp_path), dict)
+        await server.open()
+        server.close()
+
+    monkeypatch.setattr(socket.socket, "listen", watching)
+    in_loop(run())
+    assert seen[0] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_longer_than_an_address_is_no_trouble(tmp_path):
@@ -141,7 +161,7 @@ def test_who_connects_and_says_and_takes_nothing_holds_nobody_up(tmp_path):
         state = tmp_path / "state"
         with gagent_running(tmp_path, "--port", "/nosuch/a", "--name", "a", "--state", state) as process:
             await process.says("does not exist")
-            await until(lambda: list(state.glob("*.sock")), "it listens")
+            await until(lambda: list(state.glob("control-*.sock")), "it listens")
             with control_socket._address(str(state), "control-%d.sock" % process.pid) as address:
                 idle = [socket.socket(socket.AF_UNIX) for _ in range(20)]
                 for sock in idle:

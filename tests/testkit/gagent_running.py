@@ -15,8 +15,6 @@ from .heard import until
 from .patience import PATIENCE_S
 from .processes_running import ENVIRONMENT
 
-# Longer than anything that is waited for takes.
-
 
 class GagentRunning:
     """`pid`; what it says on stderr is in `said`."""
