@@ -1,6 +1,5 @@
 """`localcloud doctor` and `localcloud console`: what a person is told, in a process of its own."""
 
-import contextlib
 import re
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from localcloud import doctor, doctor_probes
 from localcloud.certificate import make_certificate
 from localcloud.settings import Settings
 from testkit.cloud_running import running_cloud
+from testkit.deaf_port import deaf_port
 from testkit.patience import PATIENCE_S
 
 # A cloud on a busy machine may take longer to answer than the doctor waits.
@@ -47,7 +47,7 @@ def test_a_cloud_that_runs_and_lacks_nothing_is_found_good(tmp_path):
 
 
 def test_what_does_not_answer_is_a_failure_with_what_to_do_and_status_1(tmp_path):
-    with _deaf_port() as port:
+    with deaf_port() as port:
         ports = [word for flag in ("--http-port", "--mqtt-port", "--ws-port") for word in (flag, port)]
         result = _run(tmp_path, "doctor", "--host", "127.0.0.1", *ports)
     states = _states(result.stdout)
@@ -60,7 +60,7 @@ def test_what_does_not_answer_is_a_failure_with_what_to_do_and_status_1(tmp_path
 
 def test_a_database_that_is_none_is_a_failure_and_the_rest_is_examined(tmp_path):
     (tmp_path / "cloud.db").write_bytes(b"my diary" * 1000)
-    with _deaf_port() as port:
+    with deaf_port() as port:
         result = _run(tmp_path, "doctor", "--http-port", port)
     assert _states(result.stdout)["data"] == "FAIL"
     assert "HTTP" in _states(result.stdout)
@@ -122,11 +122,3 @@ def test_a_weak_operator_password_is_refused(tmp_path, password):
     result = _run(tmp_path, "console", "password", stdin=password + "\n")
     assert result.returncode == 1
     assert result.stderr.startswith("localcloud: password: expected")
-
-
-@contextlib.contextmanager
-def _deaf_port():
-    """A port that is taken, so that nobody else listens on it."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]

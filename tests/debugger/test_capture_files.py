@@ -2,9 +2,7 @@
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from mcu_debugger.capture.story import Story
 from mcu_debugger.capture.writer import CaptureError, CaptureWriter
 from mcu_debugger.observer import Observed, Observer
 from testkit import captures
+from testkit.debugger_process import ENVIRONMENT, plain_command
 from testkit.parts import find
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
@@ -30,14 +29,13 @@ from mcu_proto.message import DeviceInfo
 
 PRODUCT = str(ROOT / "tools" / "demo" / "heatpump.json")
 SCHEMA = Schema.from_definition(json.loads(Path(PRODUCT).read_text()))
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
 SECRET = "00112233445566778899aabbccddeeff"
 INFO = DeviceInfo("00000004", "00000002", "01000001", "01000002", SCHEMA.product_key, 0, 2, SECRET, b"apPwd=hunter22")
 
 
 def run(*args):
     return subprocess.run(
-        [sys.executable, "-m", "mcu_debugger", *map(str, args)],
+        plain_command(*args),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

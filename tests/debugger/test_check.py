@@ -1,8 +1,6 @@
 """`mcu-debugger check`: profiles, their steps, the report, and the command on a real pseudo-terminal."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +11,7 @@ from mcu_debugger.check.report import junit_xml, result_line, summary_lines
 from mcu_debugger.check.run import FAIL, PASS, SKIP, Result, Run
 from mcu_debugger.product import load_product
 from mcu_debugger.simulator import McuSimulator
+from testkit.debugger_process import ENVIRONMENT, plain_command
 from testkit.debugger_terminal import DebuggerTerminal
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
@@ -25,7 +24,6 @@ from mcu_proto.datapoint import Schema
 PRODUCT_FILE = ROOT / "tools" / "demo" / "heatpump.json"
 PRODUCT = load_product(str(PRODUCT_FILE))
 SCHEMA = Schema.from_definition(PRODUCT)
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
 
 
 class Yes:
@@ -198,16 +196,12 @@ def test_junit_has_a_case_for_every_step_and_survives_any_text():
     assert cases[2].find("skipped") is not None
 
 
-def command(*args):
-    return [sys.executable, "-m", "mcu_debugger", *map(str, args)]
-
-
 @pytest.fixture
 def mcu(tmp_path):
     """The link of a simulated MCU in a process of its own."""
     link = tmp_path / "mcu"
     process = subprocess.Popen(
-        command("sim", "--product", PRODUCT_FILE, "--port", "pty", "--link", link, "--plain"),
+        plain_command("sim", "--product", PRODUCT_FILE, "--port", "pty", "--link", link, "--plain"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env=ENVIRONMENT,

@@ -1,24 +1,21 @@
 """Checksums by name and by polynomial, and finding out which one a frame has."""
 
-import os
 import subprocess
-import sys
 
 import crcmod.predefined
 import pytest
 from mcu_debugger.checksum import ChecksumError, algorithm, algorithms, of_polynomial, unstuffed, which
+from testkit.debugger_process import ENVIRONMENT, plain_command
 from testkit.patience import PATIENCE_S
-from testkit.repository import ROOT
 
 from mcu_proto.frame import encode_frame
 
 CHECK = b"123456789"
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
 
 
 def crc(*args, stdin=""):
     return subprocess.run(
-        [sys.executable, "-m", "mcu_debugger", "crc", *args],
+        plain_command("crc", *args),
         input=stdin,
         capture_output=True,
         text=True,

@@ -1,9 +1,7 @@
 """QR code, bind signature, identifiers, status word."""
 
-import os
 import stat
 import subprocess
-import sys
 
 import pytest
 from mcu_debugger.codes import (
@@ -18,16 +16,15 @@ from mcu_debugger.codes import (
     status_lines,
     write_image,
 )
+from testkit.debugger_process import ENVIRONMENT, plain_command
 from testkit.patience import PATIENCE_S
-from testkit.repository import ROOT
 
 KEY = "6f9c2d5b8e1a4073b7d4e6a1c05f3982"
 DID = "2tqRa88FgaUS5AxgARVYug"
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
 
 
 def run(*args, stdin=""):
-    command = [sys.executable, "-m", "mcu_debugger", "codes", *map(str, args)]
+    command = plain_command("codes", *args)
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, env=ENVIRONMENT)
 
 

@@ -1,6 +1,5 @@
 """The `mcu-debugger` command as a process, on a real pseudo-terminal."""
 
-import codecs
 import contextlib
 import os
 import pty
@@ -8,15 +7,14 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
-from typing import Any
 
 import pytest
 from mcu_debugger.product import load_product
+from testkit.debugger_process import ENVIRONMENT, DebuggerProcess, plain_command
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
-from testkit.slow_clock import SLOWER, slow_command, slow_ms
+from testkit.slow_clock import SLOWER, slow_ms
 
 from mcu_proto.const import CMD_GET_INFO, CMD_MODULE_STATUS, CMD_P0_DOWN, CMD_P0_UP, STATUS_CLOUD
 from mcu_proto.datapoint import Schema
@@ -24,53 +22,20 @@ from mcu_proto.link import Acked, McuLink, Received, SendSerial
 from mcu_proto.message import build_module_status, parse_device_info
 
 PRODUCT = str(ROOT / "tools" / "demo" / "heatpump.json")
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
-
-
-def command(*args):
-    return [sys.executable, "-m", "mcu_debugger", *map(str, args)]
 
 
 def run(*args, stdin=""):
     return subprocess.run(
-        command(*args), input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, env=ENVIRONMENT
+        plain_command(*args), input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, env=ENVIRONMENT
     )
 
 
-class Simulator:
-    """`mcu-debugger sim` on a pty with a link, its output read as it comes."""
+class Simulator(DebuggerProcess):
+    """`mcu-debugger sim` on a pty with a link."""
 
     def __init__(self, link, *args, stdin=subprocess.PIPE, port="pty"):
         where = ("--link", link) if port == "pty" else ()
-        self.process: Any = subprocess.Popen(
-            slow_command("sim", "--product", PRODUCT, "--port", port, *where, *args),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-        )
-        self.output = ""
-        # A sign may come in two reads.
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def wait_for(self, text):
-        """Read on until the output holds `text`."""
-        end = time.monotonic() + PATIENCE_S
-        while text not in self.output:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
-            data = os.read(self.process.stdout.fileno(), 4096) if ready else b""
-            assert data, "%r did not come, but: %s" % (text, self.output)
-            self.output += self._decoder.decode(data)
-
-    def type(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        """The exit code and what came on standard error."""
-        out, err = self.process.communicate(timeout=PATIENCE_S)
-        self.output += self._decoder.decode(out)
-        return self.process.returncode, err.decode()
+        super().__init__("sim", "--product", PRODUCT, "--port", port, *where, *args, stdin=stdin)
 
 
 class Module:
@@ -167,7 +132,7 @@ def test_bad_lines_are_answered_and_the_simulator_goes_on(module):
     simulator.type("get target_temp")
     simulator.wait_for("target_temp -10")
     simulator.type("quit")
-    assert simulator.end() == (0, "")
+    assert (simulator.end(), simulator.errors) == (0, "")
 
 
 def test_quit_lets_the_module_take_what_was_sent(module):
@@ -175,7 +140,7 @@ def test_quit_lets_the_module_take_what_was_sent(module):
     simulator.type("set power on")
     simulator.type("quit")
     assert module.report()["power"] is True
-    assert simulator.end() == (0, "")
+    assert (simulator.end(), simulator.errors) == (0, "")
     assert "report taken by the module" in simulator.output
 
 
@@ -186,7 +151,7 @@ def test_simulator_goes_on_when_standard_input_ends_and_stops_on_a_signal(tmp_pa
         module.ask(CMD_GET_INFO)
         simulator.wait_for("device info sent")
         simulator.process.send_signal(number)
-        assert simulator.end() == (0, "")
+        assert (simulator.end(), simulator.errors) == (0, "")
         assert not os.path.lexists(tmp_path / "mcu")
         os.close(module.fd)
 
@@ -249,7 +214,7 @@ def test_port_without_a_descriptor_is_served():
 
 def test_simulator_runs_without_standard_input(tmp_path):
     (tmp_path / "script").write_text("after 1ms set power on\nquit\n")
-    line = " ".join(command("sim", "--product", PRODUCT, "--port", "pty", "--script", tmp_path / "script"))
+    line = " ".join(plain_command("sim", "--product", PRODUCT, "--port", "pty", "--script", tmp_path / "script"))
     result = subprocess.run(line + " <&-", shell=True, capture_output=True, timeout=PATIENCE_S, env=ENVIRONMENT)
     assert (result.returncode, result.stderr) == (0, b"")
 
@@ -278,7 +243,7 @@ def test_adapter_that_is_unplugged_is_waited_for_and_served_when_it_is_back(tmp_
 def test_terminal_gets_a_prompt_and_control_d_ends_it():
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        command("sim", "--product", PRODUCT, "--port", "pty", "--plain"),
+        plain_command("sim", "--product", PRODUCT, "--port", "pty", "--plain"),
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -315,7 +280,7 @@ def test_script_that_sees_all_it_expects_exits_0(tmp_path, start):
     module.ask(CMD_MODULE_STATUS, build_module_status(STATUS_CLOUD))
     simulator.wait_for("line 2: online, as expected")
     module.ask(CMD_P0_DOWN, module.schema.encode_control({"power": 1}))
-    assert simulator.end() == (0, "")
+    assert (simulator.end(), simulator.errors) == (0, "")
     assert "line 3: power true, as expected" in simulator.output
     os.close(module.fd)
 
@@ -331,7 +296,7 @@ def test_script_that_is_stopped_before_its_end_exits_1(tmp_path, start):
     (tmp_path / "script").write_text(SCRIPT)
     simulator = start("--script", tmp_path / "script")
     simulator.process.send_signal(signal.SIGINT)
-    assert simulator.end()[0] == 1
+    assert simulator.end() == 1
 
 
 def test_bad_script_exits_2_and_names_the_line(tmp_path):

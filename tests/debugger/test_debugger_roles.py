@@ -1,13 +1,11 @@
 """The roles of `mcu-debugger` as processes on real pseudo-terminals: one is the module, one the MCU, one listens."""
 
-import codecs
 import json
 import os
 import pty
 import select
 import signal
 import subprocess
-import time
 import tty
 from random import Random
 
@@ -18,50 +16,16 @@ from mcu_debugger.capture.record import Chunk
 from mcu_debugger.capture.writer import CaptureWriter
 from mcu_debugger.flash import FlashFolder
 from mcu_debugger.port import group_of, port_lines
+from testkit.debugger_process import DebuggerProcess
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
-from testkit.slow_clock import slow_command
 
 from mcu_proto.const import CMD_HEARTBEAT, MCU, MODULE
 from mcu_proto.frame import encode_frame
 
 PRODUCT = str(ROOT / "tools" / "demo" / "heatpump.json")
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
 BEAT, ACK = encode_frame(CMD_HEARTBEAT, 0x1A), encode_frame(CMD_HEARTBEAT + 1, 0x1A)
 IMAGE = b"\x00SOFT_VER=01000007\x00" + Random(5).randbytes(20_000)
-
-
-class Role:
-    """One `mcu-debugger` process; `output` is what it has said so far."""
-
-    def __init__(self, *args):
-        self.process = subprocess.Popen(
-            slow_command(*args),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=ENVIRONMENT,
-        )
-        self.output = ""
-        # A sign may come in two reads.
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def wait_for(self, text):
-        end = time.monotonic() + PATIENCE_S
-        while text not in self.output:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
-            data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
-            assert data, "%r did not come, but: %s" % (text, self.output)
-            self.output += self._decoder.decode(data)
-
-    def type(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        out, _ = self.process.communicate(timeout=PATIENCE_S)
-        self.output += self._decoder.decode(out)
-        return self.process.returncode
 
 
 @pytest.fixture
@@ -70,7 +34,7 @@ def role():
     started = []
 
     def start(*args):
-        started.append(Role(*args))
+        started.append(DebuggerProcess(*args, stderr=subprocess.STDOUT))
         return started[-1]
 
     yield start

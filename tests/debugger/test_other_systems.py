@@ -1,13 +1,12 @@
 """What a system without pseudo-terminals and groups (Windows) still gets: everything but `--port pty`."""
 
-import os
 import subprocess
 import sys
 
+from testkit.debugger_process import ENVIRONMENT
 from testkit.patience import PATIENCE_S
 from testkit.repository import ROOT
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools")))}
 # None in sys.modules makes the import fail, as it does where there is no such module.
 _WITHOUT = """
 import sys

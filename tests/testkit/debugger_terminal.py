@@ -8,15 +8,13 @@ import re
 import select
 import struct
 import subprocess
-import sys
 import termios
 import time
 
+from .debugger_process import ENVIRONMENT, plain_command
 from .patience import PATIENCE_S
-from .repository import ROOT
 
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tools"))),
+_ON_TERMINAL = ENVIRONMENT | {
     "TERM": "xterm-256color",
     "COLORTERM": "truecolor",
 }
@@ -28,11 +26,6 @@ _ESCAPES = re.compile(
 _KEPT = 2_000_000
 
 
-def plain_command(*args):
-    """How a person starts it."""
-    return [sys.executable, "-m", "mcu_debugger", *map(str, args)]
-
-
 class DebuggerTerminal:
     """The command with these arguments on a terminal of `columns` x `rows`; `command(*args)` is how it is started."""
 
@@ -41,7 +34,7 @@ class DebuggerTerminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         # A session of its own: the terminal is then the controlling one, as textual expects.
         self.process = subprocess.Popen(
-            command(*args), stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT, start_new_session=True
+            command(*args), stdin=slave, stdout=slave, stderr=slave, env=_ON_TERMINAL, start_new_session=True
         )
         os.close(slave)
         self.painted = ""

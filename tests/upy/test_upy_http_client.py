@@ -1,12 +1,12 @@
 """The chip's HTTP client against servers that cut, delay and garble: exactly one answer for each request."""
 
 import asyncio
-import socket
 
 import pytest
 from testkit import upy_program
 from testkit.certificates import Authority, self_signed
 from testkit.datagrams import DatagramServer, a_record, dns_answer
+from testkit.deaf_port import deaf_port
 from testkit.raw_server import http_answer, read_request, serving
 
 pytestmark = pytest.mark.micropython
@@ -155,11 +155,9 @@ def test_a_server_that_is_not_there_is_a_failure_and_the_next_is_asked(tmp_path)
             await read_request(reader)
             writer.write(http_answer("200 OK", b"x"))
 
-        with socket.socket() as gone:
-            # So that it is nobody else's meanwhile.
-            gone.bind(("127.0.0.1", 0))
+        with deaf_port() as gone:
             async with serving(talk) as port:
-                urls = ["http://127.0.0.1:%d/secret" % p for p in (gone.getsockname()[1], port)]
+                urls = ["http://127.0.0.1:%d/secret" % p for p in (gone, port)]
                 return await _ask(tmp_path, *[(n, "GET", url, b"") for n, url in enumerate(urls)])
 
     _, answers = asyncio.run(scenario())

@@ -1,12 +1,12 @@
 """The chip's broker session against brokers that behave as a test wants: one answer for each connect, reports kept."""
 
 import asyncio
-import socket
 
 import pytest
 from testkit import mqtt_script as script
 from testkit import upy_program
 from testkit.certificates import Authority
+from testkit.deaf_port import deaf_port
 from testkit.upy_broker_session import (
     PROGRAM,
     dead,
@@ -186,10 +186,8 @@ def test_connecting_anew_closes_the_session_before(tmp_path):
 
 def test_a_broker_that_is_not_there_is_lost_at_once(tmp_path):
     async def scenario():
-        with socket.socket() as gone:
-            # So that it is nobody else's meanwhile.
-            gone.bind(("127.0.0.1", 0))
-            text = PROGRAM.format(port=gone.getsockname()[1], program="hears(1)", ca="")
+        with deaf_port() as gone:
+            text = PROGRAM.format(port=gone, program="hears(1)", ca="")
             return await upy_program.run(text, tmp_path)
 
     seconds, heard, reason, _ = eval(asyncio.run(scenario())[-1])

@@ -35,13 +35,14 @@ class ControlSocket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             os.fchmod(sock.fileno(), 0o600)  # before bind: at no time can another user connect
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self._state, "." + self._name))  # of a dead process that had our number
             # Under its name only when it listens: whoever finds one that does not takes it for a dead process's.
-            with _address(self._state, "." + self._name) as address:
+            unnamed = "." + self._name
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self._state, unnamed))  # of a dead process that had our number
+            with _address(self._state, unnamed) as address:
                 sock.bind(address)
             sock.listen()
-            os.replace(os.path.join(self._state, "." + self._name), self._path())
+            os.replace(os.path.join(self._state, unnamed), self._path())
             self._server = await asyncio.start_unix_server(self._answer, sock=sock)
         except OSError:
             sock.close()
