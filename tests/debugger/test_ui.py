@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 import tty
 
 import pytest
@@ -24,6 +25,7 @@ from mcu_debugger.view import event_line
 from testkit.line_story import LineStory, eventful
 from testkit.patience import PATIENCE_S
 from testkit.steady_pilot import SteadyPilot
+from textual import events
 from textual.widgets import DataTable, Input, OptionList
 
 from mcu_proto import const as c
@@ -433,6 +435,21 @@ def test_app_ends_when_the_session_does():
         async with app.run_test(size=SIZE) as pilot:
             over.append(0)
             await SteadyPilot(pilot).until(lambda: app._exit)
+
+    asyncio.run(run())
+
+
+def test_nothing_is_drawn_on_a_screen_that_goes():
+    """A machine held up just while the widgets go: ticks of the time are due, and there is nothing left to draw on."""
+
+    def hold_up(message):
+        if isinstance(message, events.Unmount):
+            time.sleep(0.15)
+
+    async def run():
+        app = DebuggerApp(eventful().session)
+        async with app.run_test(size=SIZE, message_hook=hold_up):
+            pass
 
     asyncio.run(run())
 

@@ -91,7 +91,8 @@ class DebuggerApp(App[None]):
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.tick()
-        self.set_interval(_TICK_S, self.tick)
+        # A timer of the screen ends before its widgets do; one of the app would still draw on them.
+        self.screen.set_interval(_TICK_S, self.tick)
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
         yield SystemCommand("Quit", "end the session", self.action_quit)
