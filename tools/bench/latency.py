@@ -90,7 +90,7 @@ class _Crossing:
     def _control(self, p0: bytes, sn: int) -> tuple[float, float]:
         envelope = wire.encode(wire.CLOUD_CONTROL, p0, sn)
         began = self._app.publish(topics.app2dev(_DID, _APP), envelope)
-        self._mcu.wait_for(CMD_P0_DOWN)
+        self._mcu.wait_for(CMD_P0_DOWN, p0)
         taken = self._mcu.heard_at
         answered = self._app.receive(wire.encode(wire.CLOUD_CONTROL_ACK, b"", sn))
         return (taken - began) / 1e6, (answered - began) / 1e6

@@ -105,11 +105,14 @@ class Mcu:
                 self._write(encode_frame(frame.cmd + 1, frame.sn, self._answers[frame.cmd]))
         return frames
 
-    def wait_for(self, cmd: int) -> Frame:
-        """The next frame of that command; `heard_at` is the time of its last byte."""
+    def wait_for(self, cmd: int, ending: bytes = b"") -> Frame:
+        """The next frame of that command whose payload ends so; `heard_at` is the time of its last byte.
+
+        Only the ending tells a control from the one before, sent again because this side stood still for a while.
+        """
         while select.select([self._master], (), (), PATIENCE_S)[0]:
             for frame in self.take():
-                if frame.cmd == cmd:
+                if frame.cmd == cmd and frame.payload.endswith(ending):
                     return frame
         raise BenchError("the agent did not write a frame %02x within %d s" % (cmd, PATIENCE_S))
 
