@@ -149,8 +149,49 @@ def test_a_list_of_devices_that_comes_late_does_not_take_the_place_of_the_page_o
     page.wait_for_selector("#attr-power")
     with page.expect_response("**/app/bindings?*"):
         held[0].continue_()
-    page.evaluate("fetch('/console/about').then((answer) => answer.text())")
+    _let_answers_be_shown(page)
     assert page.is_visible("#attr-power")
+
+
+def test_a_device_that_comes_late_does_not_take_the_place_of_the_page_opened_meanwhile(cloud, page):
+    did = cloud.register("02112233445e")
+    _sign_up(page, "nora")
+    _add(page, did)
+    page.goto("/#/add")
+    page.wait_for_selector("#code")
+    held = []
+    page.route("**/app/devices/" + did, lambda route: held.append(route))
+    with page.expect_request("**/app/devices/" + did):
+        page.goto("/#/device/" + did)
+    page.goto("/#/add")
+    page.wait_for_selector("#code")
+    with page.expect_response("**/app/devices/" + did):
+        held[0].continue_()
+    _let_answers_be_shown(page)
+    assert page.is_visible("#code")
+
+
+def test_devices_are_listed_as_they_were_looked_for_last(cloud, page):
+    did, other = cloud.register("02112233445f"), cloud.register("021122334460")
+    _be_operator(page)
+    page.goto("/#/operator/devices")
+    page.wait_for_selector("#all-devices a")
+    held = []
+    page.route("**find=" + did, lambda route: held.append(route))
+    with page.expect_request("**find=" + did):
+        page.fill("#find", did)
+    page.fill("#find", other)
+    page.wait_for_selector("#all-devices a[href$='%s']:only-child" % other)
+    with page.expect_response("**find=" + did):
+        held[0].continue_()
+    _let_answers_be_shown(page)
+    shown = page.locator("#all-devices a")
+    assert [link.get_attribute("href") for link in shown.all()] == ["#/operator/devices/" + other]
+
+
+def _let_answers_be_shown(page):
+    """What was answered before this is drawn then, if it ever is."""
+    page.evaluate("fetch('/console/about').then((answer) => answer.text())")
 
 
 async def _listeners(cloud):
@@ -287,6 +328,26 @@ def test_the_operator_adds_products_and_apps(cloud, page):
     page.fill("#app-name", "phone")
     page.click("button:text('Add')")
     page.wait_for_selector("#apps :text('phone')")
+
+
+def test_the_operator_comes_to_the_page_that_was_asked_for(page):
+    page.goto("/#/operator/apps")
+    page.fill("#password", OPERATOR)
+    page.click("button:text('Log in')")
+    page.wait_for_selector("#app-id")
+
+
+def test_a_page_that_was_left_asks_no_more(page):
+    page.clock.install()
+    _be_operator(page)
+    page.wait_for_selector("#codes")
+    page.goto("/#/operator/apps")
+    page.wait_for_selector("#app-id")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(10_000)
+    _let_answers_be_shown(page)
+    assert [url for url in asked if not url.endswith("/about")] == []
 
 
 def test_a_wrong_operator_password_shows_nothing(page):

@@ -1,7 +1,7 @@
 // Binding a device: with the text of its QR code, or with its did and passcode.
 
 import { open } from "./api.js";
-import { doing, field, h, notice, show } from "./dom.js";
+import { doing, field, h, notice } from "./dom.js";
 
 const CODE = "localcloud.code";
 
@@ -12,7 +12,7 @@ async function bind(content) {
   location.hash = "#/devices";
 }
 
-export function addPage() {
+export function addPage(show) {
   const scanned = sessionStorage.getItem(CODE) || "";
   const code = h("input", { id: "code", required: true, maxLength: 512, value: scanned, autocapitalize: "none" });
   const did = h("input", { id: "did", required: true, maxLength: 22, minLength: 22, autocapitalize: "none" });

@@ -4,7 +4,7 @@ import { open } from "./api.js";
 import { control, reading, words } from "./controls.js";
 import { deviceLog } from "./log.js";
 import { nameOf, stateOf } from "./devices.js";
-import { doing, drawing, field, h, notice, show, tabs } from "./dom.js";
+import { doing, drawing, field, h, notice, tabs } from "./dom.js";
 import { attrs as known, live } from "./live.js";
 
 const TABS = { "": controls, log: deviceLog, share, settings };
@@ -12,7 +12,7 @@ const ALARMS = ["alert", "fault"];
 // How long a control may look as if it were on its way.
 const PATIENCE_MS = 5000;
 
-export async function devicePage(did, tab = "") {
+export async function devicePage(show, did, tab = "") {
   const device = await open("GET", "/app/devices/" + encodeURIComponent(did));
   const state = stateOf(device);
   const root = "#/device/" + did;

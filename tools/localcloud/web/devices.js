@@ -1,7 +1,7 @@
 // The user's devices, each with its live status.
 
 import { open } from "./api.js";
-import { h, show } from "./dom.js";
+import { doing, h, telling } from "./dom.js";
 import { live, online } from "./live.js";
 
 const PAGE = 100;
@@ -20,12 +20,12 @@ export function stateOf(device) {
   return { element, set };
 }
 
-export async function devicesPage() {
+export async function devicesPage(show) {
   const states = new Map();
   const list = h("div", { class: "card", id: "devices" });
-  const more = h("button", { class: "plain", hidden: true, onclick: () => load() }, "More");
+  const more = h("button", { class: "plain", hidden: true, onclick: doing(() => load()) }, "More");
   let skip = 0;
-  // An answer to an older look, or to one from before the page was left, is not shown.
+  // An answer to an older look is not shown.
   let looks = 0;
 
   async function load() {
@@ -55,13 +55,13 @@ export async function devicesPage() {
   }
 
   const onStatus = (event) => states.get(event.detail.did)?.set(event.detail.online);
+  const onBindings = () => telling(reload());
   live.addEventListener("status", onStatus);
-  live.addEventListener("bindings", reload);
+  live.addEventListener("bindings", onBindings);
   await reload();
   return () => {
-    looks += 1;
     live.removeEventListener("status", onStatus);
-    live.removeEventListener("bindings", reload);
+    live.removeEventListener("bindings", onBindings);
   };
 }
 

@@ -34,6 +34,11 @@ export function notice(text, kind = "good") {
   noticeTimer = setTimeout(() => { line.textContent = ""; line.className = ""; }, 4000);
 }
 
+// For what nobody waits for: its error is told.
+export function telling(promise) {
+  promise.catch((error) => notice(error.message, "bad"));
+}
+
 // Does what a button asks for, with the button off meanwhile and the error told.
 export function doing(action) {
   return async (event) => {

@@ -1,7 +1,7 @@
 // Firmware: the images, a new one, the device it is tried on, the rules by which it is pushed, how far every device is.
 
 import { operate } from "./api.js";
-import { doing, field, h, notice, when } from "./dom.js";
+import { doing, field, h, notice, telling, when } from "./dom.js";
 
 const LOOK_MS = 2000;
 const FIND_MS = 250;
@@ -77,7 +77,10 @@ async function onePage(body, id) {
   let skip = 0;
 
   async function load() {
-    const { firmware: image, rules: rows, ...found } = await operate("GET", `${path}?skip=${skip}`);
+    const from = skip;
+    const { firmware: image, rules: rows, ...found } = await operate("GET", `${path}?skip=${from}`);
+    // Another part of the list was asked for meanwhile.
+    if (from !== skip) return;
     title.textContent = `${KINDS[image.kind]} firmware ${image.soft_version}`;
     facts.show(image);
     progress.show({ ...found, skip });
@@ -88,7 +91,7 @@ async function onePage(body, id) {
 
   function turn(by) {
     skip += by;
-    load();
+    telling(load());
   }
 
   const save = doing(async () => saveFile(await operate("GET", path + "/result"), `firmware-${id}.csv`));
@@ -163,7 +166,9 @@ async function trialForm(path, load) {
   let timer = 0;
 
   async function look() {
-    const { total, devices } = await operate("GET", `${path}/devices?find=${encodeURIComponent(find.value.trim())}`);
+    const what = find.value.trim();
+    const { total, devices } = await operate("GET", `${path}/devices?find=${encodeURIComponent(what)}`);
+    if (what !== find.value.trim()) return;
     choice.replaceChildren(...devices.map((device) => h("option", { value: device.did },
       `${device.mac || device.did} · ${device.soft_version || "version not known"} · ${device.is_online ? "online" : "offline"}`)));
     count.textContent = total === 1 ? "1 device may take it" : `${total} devices may take it`;
@@ -171,7 +176,7 @@ async function trialForm(path, load) {
 
   find.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => look().catch((error) => notice(error.message, "bad")), FIND_MS);
+    timer = setTimeout(() => telling(look()), FIND_MS);
   });
   const submit = doing(async () => {
     await operate("POST", path + "/trial", { did: choice.value });

@@ -1,7 +1,7 @@
 // The communication log of a device, decoded by the server, the newest first.
 
 import { open } from "./api.js";
-import { h, when } from "./dom.js";
+import { doing, h, telling, when } from "./dom.js";
 import { live } from "./live.js";
 
 const PAGE = 50;
@@ -19,12 +19,16 @@ function line(row) {
 
 export async function deviceLog(device, body) {
   const list = h("div", { class: "card log", id: "log" });
-  const older = h("button", { class: "plain", onclick: () => load(false) }, "Older");
+  const older = h("button", { class: "plain", onclick: doing(() => load(false)) }, "Older");
   let oldest = "";
   let timer = 0;
+  // Only the newest look is shown.
+  let looks = 0;
 
   async function load(isFresh) {
+    const mine = ++looks;
     const { rows } = await open("GET", `/console/log/${device.did}?limit=${PAGE}&before=${isFresh ? "" : oldest}`);
+    if (mine !== looks) return;
     if (isFresh) list.replaceChildren();
     list.append(...rows.map(line));
     if (!list.childElementCount) list.append(h("p", { class: "quiet" }, "Nothing has crossed the cloud yet."));
@@ -36,7 +40,7 @@ export async function deviceLog(device, body) {
     // Not under the eyes of somebody who reads further down.
     if (event.detail.did !== device.did || window.scrollY > 200) return;
     clearTimeout(timer);
-    timer = setTimeout(() => load(true), REST_MS);
+    timer = setTimeout(() => telling(load(true)), REST_MS);
   };
   live.addEventListener("traffic", onTraffic);
   body.replaceChildren(list, older);

@@ -1,9 +1,9 @@
 // Logging in as a user, and making an account.
 
 import { logIn, signUp } from "./api.js";
-import { doing, field, h, show } from "./dom.js";
+import { doing, field, h } from "./dom.js";
 
-export function loginPage(kind) {
+export function loginPage(show, kind) {
   const isNew = kind === "new";
   const name = h("input", { id: "name", autocomplete: "username", required: true, autocapitalize: "none", maxLength: 128 });
   const password = h("input", { id: "password", type: "password", required: true, maxLength: 128,

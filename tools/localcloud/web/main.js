@@ -9,7 +9,7 @@ import { connect, disconnect, live } from "./live.js";
 import { loginPage } from "./login.js";
 import { operatorPage } from "./operator.js";
 
-// What a page leaves behind is cleared away by the function it returned.
+// A page is a function: it draws with the first argument, and returns a function that clears away what it leaves behind.
 let leave = null;
 let turn = 0;
 
@@ -30,16 +30,18 @@ async function route() {
     return;
   }
   const mine = ++turn;
+  // What a page draws when the user has moved on is not shown.
+  const showMine = (...children) => { if (mine === turn) show(...children); };
   leave?.();
   leave = null;
   menu();
   try {
     if (user()) connect();
-    const left = await PAGES[name](...rest);
+    const left = await PAGES[name](showMine, ...rest);
     if (mine === turn) leave = left || null;
     else left?.();
   } catch (error) {
-    if (mine === turn) show(h("p", { class: "card alarm" }, error.message));
+    showMine(h("p", { class: "card alarm" }, error.message));
   }
   menu();
 }

@@ -1,15 +1,15 @@
 // The operator's pages: codes that no sender took, devices and their QR codes, products, apps; firmware: firmware.js.
 
 import { about, logInOperator, operate, operator } from "./api.js";
-import { doing, drawing, field, h, notice, show, tabs, when } from "./dom.js";
+import { doing, drawing, field, h, notice, tabs, telling, when } from "./dom.js";
 import { firmware } from "./firmware.js";
 
 const TABS = { "": codes, devices, products, firmware, apps };
 const LOOK_MS = 3000;
 const FIND_MS = 250;
 
-export async function operatorPage(tab = "", which = "") {
-  if (!operator()) return login();
+export async function operatorPage(show, tab = "", which = "") {
+  if (!operator()) return login(show);
   const body = h("div");
   show(h("h1", {}, "Operator"),
     tabs([["#/operator", "Codes"], ["#/operator/devices", "Devices"], ["#/operator/products", "Products"],
@@ -18,13 +18,14 @@ export async function operatorPage(tab = "", which = "") {
   return (TABS[tab] || codes)(body, which);
 }
 
-async function login() {
+async function login(show) {
   const { has_operator: hasOperator } = await about();
   const password = h("input", { id: "password", type: "password", required: true, maxLength: 128,
     autocomplete: "current-password" });
   const submit = doing(async () => {
     await logInOperator(password.value);
-    await operatorPage();
+    // The same address again, now as the operator.
+    window.dispatchEvent(new Event("hashchange"));
   });
   show(h("h1", {}, "Operator"),
     hasOperator ? "" : h("p", { class: "card alarm" },
@@ -62,13 +63,15 @@ async function devices(body, did) {
   const list = h("div", { class: "card", id: "all-devices" });
   const count = h("p", { class: "quiet" });
   const find = h("input", { id: "find", type: "search", placeholder: "did, MAC address or product key", autocapitalize: "none" });
-  const more = h("button", { class: "plain", hidden: true, onclick: () => load() }, "More");
+  const more = h("button", { class: "plain", hidden: true, onclick: doing(() => load()) }, "More");
   let shown = 0;
   let timer = 0;
 
   async function load() {
-    const query = `/devices?skip=${shown}&find=${encodeURIComponent(find.value.trim())}`;
-    const { total, devices: found } = await operate("GET", query);
+    const [what, from] = [find.value.trim(), shown];
+    const { total, devices: found } = await operate("GET", `/devices?skip=${from}&find=${encodeURIComponent(what)}`);
+    // Something else was asked for meanwhile.
+    if (what !== find.value.trim() || from !== shown) return;
     if (!shown) list.replaceChildren();
     list.append(...found.map(deviceLine));
     shown += found.length;
@@ -78,7 +81,7 @@ async function devices(body, did) {
 
   find.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { shown = 0; load(); }, FIND_MS);
+    timer = setTimeout(() => { shown = 0; telling(load()); }, FIND_MS);
   });
   body.replaceChildren(field("Find", find), count, list, more);
   await load();
