@@ -52,10 +52,11 @@ class Demo:
 
     async def run(self) -> None:
         """The story, then (unless --once) everything stays up until Ctrl-C."""
-        # As Ctrl-C does it by itself: what was begun is undone.
+        # What was begun is undone. Ctrl-C would do so by itself, but not where a shell started this in the background.
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         async with self._cloud() as cloud:
             app = OpenApiClient("http://127.0.0.1:%d" % cloud.http_port, APP_ID)
             self._story.step("cloud", "local cloud is up: %s, MQTT on 127.0.0.1:%d" % (app.root, cloud.mqtt_port))
