@@ -73,19 +73,21 @@ class KilledGateway:
         )
         self._app = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._arrived: list[int] = []
+        # How much had arrived of each life when it was over.
+        self._at_kill: list[int] = []
+        self._fence = "fence/" + self.did
+        self._echo = threading.Event()
         self._figures = Figures()
 
     def run(self, kills: int, longest_s: float, on_kill: Callable[[], None] = lambda: None) -> Figures:
         """Kill it `kills` times, each at a random moment of its first `longest_s` seconds, then let it finish."""
         self._listen()
         self._mcu.start()
-        at_kill = []
         try:
             self._start().says("online, did")
             self._mcu.go()
             for _ in range(kills):
                 self._kill_once(longest_s)
-                at_kill.append(len(self._arrived))
                 on_kill()
             self._finish()
         finally:
@@ -93,16 +95,30 @@ class KilledGateway:
             self._processes.end()
             self._app.disconnect()
             self._app.loop_stop()
-        return self._count(at_kill)
+        return self._count()
 
     def _listen(self) -> None:
         ready = threading.Event()
-        self._app.on_connect = lambda app, *_: app.subscribe("dev2app/" + self.did, 1)
+        self._app.on_connect = lambda app, *_: app.subscribe([("dev2app/" + self.did, 1), (self._fence, 1)])
         self._app.on_subscribe = lambda *_: ready.set()
-        self._app.on_message = lambda app, data, message: self._arrived.append(number_of(message.payload))
+        self._app.on_message = lambda app, data, message: self._hear(message)
         self._app.connect(self._broker.host, self._broker.port)
         self._app.loop_start()
         assert ready.wait(PATIENCE_S)
+
+    def _hear(self, message: mqtt.MQTTMessage) -> None:
+        if message.topic == self._fence:
+            self._echo.set()
+        else:
+            self._arrived.append(number_of(message.payload))
+
+    def _let_arrive(self) -> None:
+        """Until all is here that was written to the broker by now."""
+        # It looks at all its connections in turn: what was there before the first question is read before the second.
+        for _ in range(2):
+            self._echo.clear()
+            self._app.publish(self._fence, qos=1)
+            assert self._echo.wait(PATIENCE_S)
 
     def _start(self):
         self._process = self._processes.start("gagent_linux", "run", "--config", self._settings)
@@ -113,6 +129,8 @@ class KilledGateway:
         self._process.kill()
         self._figures.kills += 1
         self._figures.online_kills += "online, did" in self._process.stderr
+        self._let_arrive()
+        self._at_kill.append(len(self._arrived))
         self._look_at_disk()
         self._processes.forget(self._process)
         self._start()
@@ -146,7 +164,7 @@ class KilledGateway:
             until(lambda: acked <= set(self._arrived), "all that was acked arrived")
         self._process.stop()
 
-    def _count(self, at_kill: list[int]) -> Figures:
+    def _count(self) -> Figures:
         figures, arrived = self._figures, self._arrived
         figures.acked = len(self._mcu.acked)
         figures.arrived = len(set(arrived))
@@ -162,7 +180,7 @@ class KilledGateway:
             seen.add(number)
             highest = max(highest, number)
         figures.duplicates = len(repeated)
-        limits = [0, *at_kill, len(arrived) + 1]
+        limits = [0, *self._at_kill, len(arrived) + 1]
         for low, high in itertools.pairwise(limits):
             figures.most_duplicates = max(figures.most_duplicates, sum(low <= at < high for at in repeated))
         return figures
