@@ -1,7 +1,7 @@
 // The user's devices, each with its live status.
 
 import { open } from "./api.js";
-import { doing, h, telling } from "./dom.js";
+import { doing, h, inOrder, telling } from "./dom.js";
 import { live, online } from "./live.js";
 
 const PAGE = 100;
@@ -23,15 +23,18 @@ export function stateOf(device) {
 export async function devicesPage(show) {
   const states = new Map();
   const list = h("div", { class: "card", id: "devices" });
-  const more = h("button", { class: "plain", hidden: true, onclick: doing(() => load()) }, "More");
+  const more = h("button", { class: "plain", hidden: true, onclick: doing(() => load(skip)) }, "More");
+  const ask = inOrder();
   let skip = 0;
-  // An answer to an older look is not shown.
-  let looks = 0;
 
-  async function load() {
-    const mine = looks;
-    const { devices } = await open("GET", `/app/bindings?limit=${PAGE}&skip=${skip}`);
-    if (mine !== looks) return;
+  async function load(from) {
+    const mayShow = ask();
+    const { devices } = await open("GET", `/app/bindings?limit=${PAGE}&skip=${from}`);
+    if (!mayShow()) return;
+    if (!from) {
+      list.replaceChildren();
+      states.clear();
+    }
     for (const device of devices) {
       const state = stateOf(device);
       states.set(device.did, state);
@@ -40,18 +43,13 @@ export async function devicesPage(show) {
           h("small", {}, [device.dev_alias && device.product_name, device.mac].filter(Boolean).join(" · "))),
         state.element));
     }
-    skip += devices.length;
+    skip = from + devices.length;
     more.hidden = devices.length < PAGE;
   }
 
   async function reload() {
-    looks += 1;
-    const mine = looks;
-    skip = 0;
-    list.replaceChildren();
-    states.clear();
-    await load();
-    if (mine === looks) show(h("h1", {}, "Devices"), skip ? list : empty(), more);
+    await load(0);
+    show(h("h1", {}, "Devices"), skip ? list : empty(), more);
   }
 
   const onStatus = (event) => states.get(event.detail.did)?.set(event.detail.online);

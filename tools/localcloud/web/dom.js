@@ -34,6 +34,21 @@ export function notice(text, kind = "good") {
   noticeTimer = setTimeout(() => { line.textContent = ""; line.className = ""; }, 4000);
 }
 
+// Answers overtake each other. Called when something is asked for, it gives a function that says, when the answer is
+// there, whether it is still to be shown: nothing asked for later was shown before.
+export function inOrder() {
+  let asked = 0;
+  let shown = 0;
+  return () => {
+    const mine = ++asked;
+    return () => {
+      if (mine < shown) return false;
+      shown = mine;
+      return true;
+    };
+  };
+}
+
 // For what nobody waits for: its error is told.
 export function telling(promise) {
   promise.catch((error) => notice(error.message, "bad"));

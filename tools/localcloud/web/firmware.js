@@ -1,7 +1,7 @@
 // Firmware: the images, a new one, the device it is tried on, the rules by which it is pushed, how far every device is.
 
 import { operate } from "./api.js";
-import { doing, field, h, notice, telling, when } from "./dom.js";
+import { doing, field, h, inOrder, notice, telling, when } from "./dom.js";
 
 const LOOK_MS = 2000;
 const FIND_MS = 250;
@@ -74,16 +74,17 @@ async function onePage(body, id) {
   const rules = part({ class: "card", id: "rules" }, (rows) => rows.map((rule) => ruleLine(rule, load)));
   const needsTrial = h("p", { class: "quiet" }, "It can be pushed when it has run on one device.");
   const newRule = ruleForm(path, () => load());
+  const ask = inOrder();
   let skip = 0;
 
   async function load() {
+    const mayShow = ask();
     const from = skip;
     const { firmware: image, rules: rows, ...found } = await operate("GET", `${path}?skip=${from}`);
-    // Another part of the list was asked for meanwhile.
-    if (from !== skip) return;
+    if (!mayShow()) return;
     title.textContent = `${KINDS[image.kind]} firmware ${image.soft_version}`;
     facts.show(image);
-    progress.show({ ...found, skip });
+    progress.show({ ...found, skip: from });
     rules.show(rows);
     newRule.hidden = !image.is_verified;
     needsTrial.hidden = image.is_verified;
@@ -163,12 +164,13 @@ async function trialForm(path, load) {
   const find = h("input", { id: "find", type: "search", placeholder: "did or MAC address", autocapitalize: "none" });
   const choice = h("select", { id: "trial", required: true });
   const count = h("p", { class: "quiet" });
+  const ask = inOrder();
   let timer = 0;
 
   async function look() {
-    const what = find.value.trim();
-    const { total, devices } = await operate("GET", `${path}/devices?find=${encodeURIComponent(what)}`);
-    if (what !== find.value.trim()) return;
+    const mayShow = ask();
+    const { total, devices } = await operate("GET", `${path}/devices?find=${encodeURIComponent(find.value.trim())}`);
+    if (!mayShow()) return;
     choice.replaceChildren(...devices.map((device) => h("option", { value: device.did },
       `${device.mac || device.did} · ${device.soft_version || "version not known"} · ${device.is_online ? "online" : "offline"}`)));
     count.textContent = total === 1 ? "1 device may take it" : `${total} devices may take it`;

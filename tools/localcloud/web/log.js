@@ -1,7 +1,7 @@
 // The communication log of a device, decoded by the server, the newest first.
 
 import { open } from "./api.js";
-import { doing, h, telling, when } from "./dom.js";
+import { doing, h, inOrder, telling, when } from "./dom.js";
 import { live } from "./live.js";
 
 const PAGE = 50;
@@ -22,13 +22,12 @@ export async function deviceLog(device, body) {
   const older = h("button", { class: "plain", onclick: doing(() => load(false)) }, "Older");
   let oldest = "";
   let timer = 0;
-  // Only the newest look is shown.
-  let looks = 0;
+  const ask = inOrder();
 
   async function load(isFresh) {
-    const mine = ++looks;
+    const mayShow = ask();
     const { rows } = await open("GET", `/console/log/${device.did}?limit=${PAGE}&before=${isFresh ? "" : oldest}`);
-    if (mine !== looks) return;
+    if (!mayShow()) return;
     if (isFresh) list.replaceChildren();
     list.append(...rows.map(line));
     if (!list.childElementCount) list.append(h("p", { class: "quiet" }, "Nothing has crossed the cloud yet."));

@@ -1,7 +1,7 @@
 // The operator's pages: codes that no sender took, devices and their QR codes, products, apps; firmware: firmware.js.
 
 import { about, logInOperator, operate, operator } from "./api.js";
-import { doing, drawing, field, h, notice, tabs, telling, when } from "./dom.js";
+import { doing, drawing, field, h, inOrder, notice, tabs, telling, when } from "./dom.js";
 import { firmware } from "./firmware.js";
 
 const TABS = { "": codes, devices, products, firmware, apps };
@@ -63,28 +63,29 @@ async function devices(body, did) {
   const list = h("div", { class: "card", id: "all-devices" });
   const count = h("p", { class: "quiet" });
   const find = h("input", { id: "find", type: "search", placeholder: "did, MAC address or product key", autocapitalize: "none" });
-  const more = h("button", { class: "plain", hidden: true, onclick: doing(() => load()) }, "More");
+  const more = h("button", { class: "plain", hidden: true, onclick: doing(() => load(shown)) }, "More");
+  const ask = inOrder();
   let shown = 0;
   let timer = 0;
 
-  async function load() {
-    const [what, from] = [find.value.trim(), shown];
-    const { total, devices: found } = await operate("GET", `/devices?skip=${from}&find=${encodeURIComponent(what)}`);
-    // Something else was asked for meanwhile.
-    if (what !== find.value.trim() || from !== shown) return;
-    if (!shown) list.replaceChildren();
+  async function load(from) {
+    const mayShow = ask();
+    const query = `/devices?skip=${from}&find=${encodeURIComponent(find.value.trim())}`;
+    const { total, devices: found } = await operate("GET", query);
+    if (!mayShow()) return;
+    if (!from) list.replaceChildren();
     list.append(...found.map(deviceLine));
-    shown += found.length;
+    shown = from + found.length;
     count.textContent = total === 1 ? "1 device" : `${total} devices`;
     more.hidden = shown >= total;
   }
 
   find.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { shown = 0; telling(load()); }, FIND_MS);
+    timer = setTimeout(() => telling(load(0)), FIND_MS);
   });
   body.replaceChildren(field("Find", find), count, list, more);
-  await load();
+  await load(0);
   return () => clearTimeout(timer);
 }
 
