@@ -28,7 +28,7 @@ def test_register_report_control_and_reset_through_mosquitto(tmp_path):
             assert cloud.request("DELETE", "/dev/devices", "did=%s&passcode=%s" % (did, PASSCODE)).status == 200
             assert device.is_gone.wait(PATIENCE_S)
         # The cloud reads it in mosquitto's log.
-        wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+        cloud.goes_offline(did)
 
 
 @pytest.mark.mosquitto

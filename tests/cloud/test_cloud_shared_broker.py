@@ -48,7 +48,7 @@ def test_a_device_logs_in_reports_and_is_commanded(shared):
         reply = shared.app("POST", "/app/control/" + did, {"attrs": {"power": 1}}, token)
         assert reply.status == 200, reply
         assert device.heard.get(timeout=PATIENCE_S)[1][:4] == wire.PREFIX
-    wait_until(lambda: not shared.cloud.sessions.is_online(did))
+    shared.goes_offline(did)
 
 
 def test_an_app_hears_its_device_and_is_counted(shared):
@@ -92,7 +92,7 @@ def test_what_comes_while_no_cloud_runs_is_there_when_one_does(tmp_path):
             wait_until(lambda: cloud.cloud.store.devices.get(did).attrs_at > 0)
             assert cloud.cloud.sessions.is_online(did)
             device.disconnect()
-            wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+            cloud.goes_offline(did)
 
 
 def test_a_message_that_was_not_acked_comes_again_with_the_same_packet_id(mosquitto):
@@ -140,4 +140,4 @@ def test_devices_of_a_broker_that_began_anew_are_offline(tmp_path):
             assert cloud.cloud.sessions.is_online(did)
             broker.kill()
             broker.start()
-            wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+            cloud.goes_offline(did)

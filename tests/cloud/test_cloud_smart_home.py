@@ -27,11 +27,6 @@ def _call(cloud, method, path, token, body=None):
     return cloud.app(method, path, body, Authorization=token)
 
 
-def _gone(cloud, did):
-    """Returns when the goodbye of the test before has come."""
-    wait_until(lambda: not cloud.cloud.sessions.is_online(did))
-
-
 @pytest.fixture(scope="module")
 def home(cloud):
     """(token, did, mac) of a user with a password and one lamp."""
@@ -79,7 +74,8 @@ def test_a_bad_token_is_code_505(cloud, home, token):
 @pytest.mark.parametrize("path", ["/app/smart_home/users/devices", "/app/smartHome/v2/users/devices"])
 def test_devices_bear_the_names_of_both_apis(cloud, home, path):
     token, did, _ = home
-    _gone(cloud, did)
+    # The goodbye of the test before may be on its way; so below.
+    cloud.goes_offline(did)
     (device,) = _call(cloud, "GET", path, token).json["data"]
     assert (device["did"], device["mac"], device["productKey"]) == (did, "6879C4D585AB", PRODUCT_KEY)
     assert (device["name"], device["onlineStatus"], device["product_key"]) == ("hall", 0, PRODUCT_KEY)
@@ -95,7 +91,7 @@ def test_the_open_api_takes_the_bare_token_as_well(cloud, home):
 def test_the_shadow_shows_the_latest_state_and_the_connection(cloud, home):
     token, did, mac = home
     path = "/app/device/shadow/%s/%s" % (PRODUCT_KEY, mac)
-    _gone(cloud, did)
+    cloud.goes_offline(did)
     assert _call(cloud, "GET", path, token).json["data"]["ConnectType"] == "offline"
     with mqtt_device(cloud, did) as device:
         device.publish(wire.encode(wire.CLOUD_REPORT, SCHEMA.encode_report({"power": True, "mode": "night"})))
@@ -120,7 +116,7 @@ def test_a_control_is_the_json_text_of_attributes_or_the_attributes(cloud, home,
 )
 def test_a_control_that_cannot_be_says_why(cloud, home, data, code):
     token, did, mac = home
-    _gone(cloud, did)
+    cloud.goes_offline(did)
     reply = _call(cloud, "POST", "/app/device/control/%s/%s" % (PRODUCT_KEY, mac), token, _envelope(data))
     assert (reply.status, reply.json["code"], reply.json["error"]) == (200, code, True)
 

@@ -340,7 +340,6 @@ def test_the_operator_comes_to_the_page_that_was_asked_for(page):
 def test_a_page_that_was_left_asks_no_more(page):
     page.clock.install()
     _be_operator(page)
-    page.wait_for_selector("#codes")
     page.goto("/#/operator/apps")
     page.wait_for_selector("#app-id")
     asked = []

@@ -95,7 +95,7 @@ def test_the_spa_integration_of_home_assistant(cloud, online):
 def test_the_spa_integration_meets_a_device_that_is_off_line_or_was_never_seen(cloud, lamp):
     client = _logged_in(cloud, "98" * 16)
     # The goodbye of the test before may be on its way.
-    wait_until(lambda: not cloud.cloud.sessions.is_online(lamp))
+    cloud.goes_offline(lamp)
     assert client.call("POST", "/app/control/" + lamp, {"attrs": {"power": 0}}).code == 9042
     did = cloud.register("ACCF23500002")
     assert client.call("GET", "/app/devdata/%s/latest" % did).code == 9017

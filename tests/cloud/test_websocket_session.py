@@ -42,7 +42,7 @@ def _device(cloud, user, mac=MAC):
     did = cloud.register(mac)
     assert cloud.bind(user["token"], mac).status in (200, 201)
     # The goodbye of the test before may be on its way.
-    wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+    cloud.goes_offline(did)
     return did
 
 
@@ -213,7 +213,7 @@ def test_a_binding_made_later_is_told_and_subscribed_and_one_that_ends_is_told_a
             app.send("c2s_read", {"did": did})
             assert app.error() == 1007
         # The device is gone, and who is no longer bound to it does not hear of that.
-        wait_until(lambda: not cloud.cloud.sessions.is_online(did))
+        cloud.goes_offline(did)
         app.pong()
 
 

@@ -151,6 +151,10 @@ class RunningCloud:
             X_Gizwits_Signature=hashlib.md5((PRODUCT_SECRET + stamp).encode()).hexdigest(),
         )
 
+    def goes_offline(self, did: str) -> None:
+        """Returns when the cloud knows that a device is gone: it hears of it after the device does."""
+        wait_until(lambda: not self.cloud.sessions.is_online(did))
+
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_S)
